@@ -1,0 +1,1 @@
+"""The schema of what people write: Rollout, Release, RolloutPolicy, and the words on objects."""
