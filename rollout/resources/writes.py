@@ -72,11 +72,17 @@ class PatchType(Enum):
 
 @dataclass(frozen=True)
 class Create:
-    """Create an object. The server answers AlreadyExists when the name is taken."""
+    """Create an object. The server answers AlreadyExists when the name is taken.
+
+    With `subresource` the body is posted to that part of the object `name`: a pod's `binding`
+    or `eviction`, a service account's `token`.
+    """
 
     kind: Kind
     namespace: str
     body: Object
+    subresource: str | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True)
