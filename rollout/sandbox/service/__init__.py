@@ -1,0 +1,1 @@
+"""The sample service that pods of the practice cluster run: small, honest, and bad on demand."""
