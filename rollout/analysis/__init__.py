@@ -1,0 +1,1 @@
+"""Counts to verdict: pure functions of values, without clock, client or thread."""

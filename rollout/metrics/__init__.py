@@ -1,0 +1,1 @@
+"""Signals in: raw counters of both tracks, from Prometheus or straight from the pods."""
