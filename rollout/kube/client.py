@@ -106,8 +106,9 @@ class HttpCluster:
     ) -> Iterator[WatchEvent]:
         """Follow all changes after `resource_version`; raises Gone when it is no longer kept.
 
-        The server ends the stream after `timeout_seconds`; a server that does not, and stays
-        silent, counts as dead (Unreachable) a few seconds later.
+        Returns when the server has accepted the watch. The server ends the stream after
+        `timeout_seconds`; one that does not, and stays silent, counts as dead (Unreachable) a
+        few seconds later.
         """
         query = [
             ("watch", "true"),
@@ -116,8 +117,7 @@ class HttpCluster:
             ("timeoutSeconds", str(timeout_seconds)),
         ]
         call = Call("get", _collection(kind, namespace), self._bounds.call, query)
-        for line in self._wire.lines(call, timeout_seconds + WATCH_GRACE_SECONDS):
-            yield _event(line)
+        return map(_event, self._wire.lines(call, timeout_seconds + WATCH_GRACE_SECONDS))
 
     def interrupt(self, thread_id: int) -> None:
         """Break the call that a thread is waiting on; it raises Unreachable there."""

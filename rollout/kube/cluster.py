@@ -73,7 +73,7 @@ class RemoteCluster(Cluster, Protocol):
     ) -> Iterator[WatchEvent]:
         """Follow all changes after `resource_version`; ends by itself after the timeout.
 
-        Raises Gone when that version is no longer kept.
+        Returns when the watch is accepted. Raises Gone when that version is no longer kept.
         """
         ...
 

@@ -84,8 +84,8 @@ def _chosen(files: str, context: str | None) -> tuple[str, str]:
     contexts = {
         c["name"]: c.get("context") or {} for d in documents for c in d.get("contexts") or ()
     }
-    if name in contexts:
-        return name, contexts[name].get("namespace") or "default"
+    if name is not None and name in contexts:
+        return str(name), str(contexts[name].get("namespace") or "default")
     known = ", ".join(sorted(contexts)) or "none"
     asked = f"context {name!r} is not in" if name else "no current-context is set in"
     raise NotConfigured(f"{asked} {files}: choose one with --context; it has: {known}")

@@ -149,15 +149,19 @@ class Wire:
         return cast("dict[str, Any]", answer)
 
     def lines(self, call: Call, idle_seconds: float) -> Iterator[bytes]:
-        """Send a request and give its answer line by line, as long as lines come.
+        """Send a request; gives its answer line by line, as long as lines come.
 
-        `call.seconds` bounds the time to the answer's headers, `idle_seconds` each silence
-        after them. A stream that ends within a line raises Unreachable.
+        Returns when the answer has begun. `call.seconds` bounds the time to its headers,
+        `idle_seconds` each silence after them. A stream that ends within a line raises
+        Unreachable.
         """
         response = self._send(call)
+        if isinstance(response.connection, _Owned):
+            response.connection.socket_in_use.settimeout(idle_seconds)
+        return self._follow(response, call)
+
+    def _follow(self, response: BaseHTTPResponse, call: Call) -> Iterator[bytes]:
         try:
-            if isinstance(response.connection, _Owned):
-                response.connection.socket_in_use.settimeout(idle_seconds)
             yield from _split(response)
         except (HTTPError, HTTPException, OSError) as error:
             raise self._unreachable(call, error) from error
