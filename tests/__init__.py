@@ -1,0 +1,1 @@
+"""The tests of rollout, and what they are run on."""
