@@ -7,7 +7,10 @@ tests that need them fail; none is skipped.
 
 import os
 import secrets
+import select
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -36,6 +39,14 @@ def pytest_configure(config: pytest.Config) -> None:
     else:
         folder, owner = worker_input[_WORKER_INPUT]
         config.stash[_SHARED] = SharedControlPlane(Path(folder), owner)
+        threading.Thread(target=_end_with, args=(owner,), name="owner", daemon=True).start()
+
+
+def _end_with(owner: int) -> None:
+    """End this worker, and so all it has started, when the main process was killed."""
+    watched = os.pidfd_open(owner)
+    select.select([watched], [], [])
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -90,9 +101,9 @@ def control_plane(request: pytest.FixtureRequest) -> Access:
 
 
 @pytest.fixture
-def own_control_plane() -> Iterator[ControlPlane]:
+def own_control_plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
     """A control plane for one test alone, to be frozen, killed and restarted (4 s to start)."""
-    with ControlPlane() as control_plane:
+    with ControlPlane(parent=request.config.stash[_SHARED].folder) as control_plane:
         yield control_plane
 
 

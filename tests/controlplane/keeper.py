@@ -9,6 +9,7 @@ ends. If the keeper itself is killed, the kernel ends the components.
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,6 +40,7 @@ def keep(folder: Path, owner: int) -> None:
         with ControlPlane(parent=folder) as control_plane:
             write_whole(folder / ACCESS_FILE, control_plane.access.to_json())
             select.select([watched], [], [])  # readable when the owner has ended
+        shutil.rmtree(folder, ignore_errors=True)  # the owner was killed, or would have done it
     finally:
         os.close(watched)
 
