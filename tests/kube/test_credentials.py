@@ -1,0 +1,115 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rollout.kube.client import connect
+from rollout.kube.credentials import from_kubeconfig, from_server
+from rollout.kube.errors import NotConfigured
+
+
+@pytest.fixture(autouse=True)
+def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def write(path: Path, *contexts: str, current: str | None = None, namespace: str = "") -> Path:
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": c, "cluster": {"server": f"http://{c}.test"}} for c in contexts],
+        "users": [{"name": c, "user": {"token": f"token-{c}"}} for c in contexts],
+        "contexts": [
+            {
+                "name": c,
+                "context": {"cluster": c, "user": c}
+                | ({"namespace": namespace} if namespace else {}),
+            }
+            for c in contexts
+        ],
+        **({"current-context": current} if current else {}),
+    }
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def test_without_any_cluster_the_error_names_what_was_tried_and_the_fix() -> None:
+    with pytest.raises(NotConfigured) as caught:
+        connect()
+    for word in ("~/.kube/config", "not a pod", "KUBECONFIG", "--kubeconfig", "rollout sandbox up"):
+        assert word in str(caught.value)
+
+
+def test_the_current_context_of_the_default_file_is_used(tmp_path: Path) -> None:
+    write(tmp_path / ".kube/config", "a", "b", current="b", namespace="shop")
+    configuration, namespace = from_kubeconfig(None, None)
+    assert (configuration.host, namespace) == ("http://b.test", "shop")
+    assert configuration.get_api_key_with_prefix("BearerToken") == "Bearer token-b"
+    assert connect().namespace == "shop"
+
+
+def test_a_context_without_a_namespace_means_default(tmp_path: Path) -> None:
+    file = write(tmp_path / "config", "a", current="a")
+    assert from_kubeconfig(str(file), None)[1] == "default"
+
+
+def test_a_context_can_be_chosen_also_where_none_is_current(tmp_path: Path) -> None:
+    file = write(tmp_path / "config", "a", "b")
+    assert from_kubeconfig(str(file), "b")[0].host == "http://b.test"
+    with pytest.raises(NotConfigured, match=r"no current-context is set in .*it has: a, b"):
+        from_kubeconfig(str(file), None)
+
+
+def test_an_unknown_context_is_answered_with_those_there_are(tmp_path: Path) -> None:
+    file = write(tmp_path / "config", "a", "b", current="a")
+    with pytest.raises(NotConfigured, match=r"context 'c' is not in .*it has: a, b"):
+        from_kubeconfig(str(file), "c")
+
+
+def test_of_several_files_the_first_decides_as_with_kubectl(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = write(tmp_path / "one", "a", current="a")
+    second = write(tmp_path / "two", "b", current="b")
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/none:{first}:{second}")
+    assert from_kubeconfig(None, None)[0].host == "http://a.test"
+    assert from_kubeconfig(None, "b")[0].host == "http://b.test"
+
+
+def test_a_file_that_was_named_but_does_not_exist_is_an_error(tmp_path: Path) -> None:
+    write(tmp_path / ".kube/config", "a", current="a")
+    with pytest.raises(NotConfigured, match="no such file"):
+        from_kubeconfig(str(tmp_path / "other"), None)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "a", "contexts: 7", "contexts: [{}]"])
+def test_a_file_that_is_no_kubeconfig_is_named(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "config"
+    file.write_text(text)
+    with pytest.raises(NotConfigured, match=str(file)):
+        from_kubeconfig(str(file), None)
+
+
+def test_in_a_pod_its_service_account_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in {"token": "abc", "ca.crt": "PEM", "namespace": "shop\n"}.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    loader = "kubernetes.config.incluster_config"
+    monkeypatch.setattr(f"{loader}.SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr(f"{loader}.SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
+    monkeypatch.setattr("rollout.kube.credentials.POD_NAMESPACE_FILE", tmp_path / "namespace")
+    configuration, namespace = from_kubeconfig(None, None)
+    assert (configuration.host, namespace) == ("https://10.0.0.1:443", "shop")
+    assert configuration.get_api_key_with_prefix("BearerToken") == "bearer abc"
+
+
+def test_a_server_can_be_used_without_a_token() -> None:
+    configuration = from_server("http://127.0.0.1:1/", None, None, verify=False)
+    assert (configuration.host, configuration.api_key) == ("http://127.0.0.1:1", {})
+    assert not configuration.verify_ssl
