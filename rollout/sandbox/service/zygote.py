@@ -53,11 +53,11 @@ class Zygote:
         self._end()
 
     def _step(self) -> bool:
-        readable, _, _ = select.select([self._channel, self._wakeup], [], [])
+        readable, _, _ = select.select([self._channel.fileno(), self._wakeup], [], [])
         if self._wakeup in readable:
             os.read(self._wakeup, 4096)
             self._reap()
-        return self._channel not in readable or self._listen()
+        return self._channel.fileno() not in readable or self._listen()
 
     def _listen(self) -> bool:
         data = self._channel.recv(65536)
