@@ -11,23 +11,12 @@ from rollout.resources.writes import Kind, Object, Resource
 from rollout.simulate import defaults
 from rollout.simulate.objects import EMPTY, Json
 from rollout.simulate.refusals import FieldError, group_resource, no_such_path
+from rollout.simulate.tables import Column
 from rollout.simulate.validation import network, nothing, workloads
 
 Default: TypeAlias = Callable[[Object], Json]
 Validate: TypeAlias = Callable[[Object, Object | None], list[FieldError]]
 Compare: TypeAlias = Callable[[Object, Object], bool]
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of `kubectl get`: its head, its type, and where its value is."""
-
-    name: str
-    type: str
-    value: Callable[[Object], Any]
-    wide: bool = False
-    description: str = ""
-    format: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,6 +38,9 @@ class ApiResource:
     categories: tuple[str, ...] = ()
     default: Default = dict
     validate: Validate = nothing
+    default_status: Default | None = None
+    """What a write of the status subresource is put through, where that is more than nothing."""
+    validate_status: Validate = nothing
     generation_moves: Compare | None = None
     initial: Object = field(default_factory=dict)
     """Top-level fields of a new object that its creator cannot set, such as `status`."""
@@ -150,6 +142,13 @@ def beyond_status_moved(new: Object, old: Object) -> bool:
     )
 
 
+def beyond_metadata_moved(new: Object, old: Object) -> bool:
+    """A custom kind without a status counts all that is not metadata."""
+    return any(
+        new.get(part) != old.get(part) for part in new.keys() | old.keys() if part != "metadata"
+    )
+
+
 def _annotations(obj: Object) -> Any:
     return obj["metadata"].get("annotations") or EMPTY
 
@@ -226,6 +225,7 @@ BUILT_IN: Final = (
         validate=workloads.deployment,
         generation_moves=deployment_moved,
         initial={"status": {}},
+        validate_status=workloads.deployment_status,
         status=True,
         status_keeps=(("spec",), ("metadata", "labels")),
         scale=ScalePaths(),
@@ -279,17 +279,6 @@ BUILT_IN: Final = (
                 "expectedPods": 0,
             }
         },
-        status=True,
-        unconditional_update=False,
-    ),
-    ApiResource(
-        Kind.CUSTOM_RESOURCE_DEFINITION.value,
-        "customresourcedefinition",
-        ("crd", "crds"),
-        ("api-extensions",),
-        default=defaults.custom_resource_definition,
-        validate=network.cluster_wide,
-        generation_moves=spec_moved,
         status=True,
         unconditional_update=False,
     ),

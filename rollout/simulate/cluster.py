@@ -11,20 +11,25 @@ from typing import Final, Self
 
 from rollout.kube.cluster import ObjectList
 from rollout.resources.words import GROUP
-from rollout.resources.writes import Create, Delete, Kind, Object, Patch, Write
+from rollout.resources.writes import Create, Delete, Kind, Object, Patch, PatchType, Write
 from rollout.simulate import defaults, refusals
 from rollout.simulate.catalog import BUILT_IN, ApiResource, Catalog, custom_schemaless
 from rollout.simulate.controllers.base import Hands
 from rollout.simulate.controllers.manager import Manager
+from rollout.simulate.definitions import DEFINITION_KIND
 from rollout.simulate.names import Names
 from rollout.simulate.objects import labels_of
 from rollout.simulate.patches import patched
 from rollout.simulate.registry import Clock, DeleteOptions, Registry
+from rollout.simulate.scale import scale_of, scaled
 from rollout.simulate.selectors import label_test
 from rollout.simulate.store import WINDOW, Store
 
 OUR_KINDS: Final = tuple(kind for kind in Kind if kind.value.group == GROUP)
 """Custom kinds of this product, for worlds that do without their CRDs."""
+
+CUSTOM_PATCHES: Final = (PatchType.JSON.value, PatchType.MERGE.value)
+"""Patches that custom kinds take: they have no merge keys."""
 
 
 class SimulatedCluster:
@@ -46,7 +51,9 @@ class SimulatedCluster:
         schema; `events` makes the control loops write Events; the same `seed` makes the same
         names and uids; `window` is how many changes a watcher may lag behind.
         """
-        catalog = Catalog([*BUILT_IN, *(custom_schemaless(kind) for kind in custom_kinds)])
+        catalog = Catalog(
+            [*BUILT_IN, DEFINITION_KIND, *(custom_schemaless(kind) for kind in custom_kinds)]
+        )
         registry = Registry(Store(window), catalog, clock, Names(seed))
         self._assemble(registry, events=events)
         for namespace in namespaces:
@@ -98,7 +105,7 @@ class SimulatedCluster:
             api = self.registry.catalog.of(write.kind)
             match write:
                 case Create():
-                    body = defaults.without_nulls(write.body)
+                    body = defaults.without_nulls(write.body) if api.strategic else write.body
                     return self.registry.create(api, write.namespace, body)
                 case Patch():
                     return self._patch(api, write)
@@ -110,8 +117,12 @@ class SimulatedCluster:
                     return deleted.object
 
     def _patch(self, api: ApiResource, write: Patch) -> Object:
+        if write.subresource == "scale":
+            return self._patch_scale(api, write)
         if write.subresource == "status" and not api.status:
             raise refusals.no_such_path()
+        if write.type is PatchType.STRATEGIC and not api.strategic:
+            raise refusals.unsupported_media_type(CUSTOM_PATCHES)
         return self.registry.update(
             api,
             write.namespace,
@@ -119,6 +130,12 @@ class SimulatedCluster:
             lambda old: patched(old, write.type, write.body),
             write.subresource or "",
         )
+
+    def _patch_scale(self, api: ApiResource, write: Patch) -> Object:
+        def edit(old: Object) -> Object:
+            return scaled(api, old, patched(scale_of(api, old), write.type, write.body))
+
+        return scale_of(api, self.registry.update(api, write.namespace, write.name, edit))
 
     def settle(self) -> int:
         """Run the control loops until nothing changes; gives how many looks they took."""

@@ -4,7 +4,7 @@ Defaults, rules, generations, preconditions, finalizers and the two steps of a d
 same for all kinds; where a kind departs, its `ApiResource` says so.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
@@ -13,6 +13,7 @@ from rollout.resources.writes import Object, Resource
 from rollout.simulate import refusals
 from rollout.simulate.admission import admit
 from rollout.simulate.catalog import ApiResource, Catalog
+from rollout.simulate.definitions import DEFINITIONS, served_kind
 from rollout.simulate.names import Names
 from rollout.simulate.objects import (
     Json,
@@ -25,6 +26,7 @@ from rollout.simulate.objects import (
     put,
     timestamp,
 )
+from rollout.simulate.refusals import FieldError
 from rollout.simulate.store import Store
 from rollout.simulate.validation.names import metadata_update
 
@@ -92,7 +94,7 @@ class Registry:
             raise refusals.already_exists(
                 api.resource, name_of(obj), terminating=is_terminating(existing)
             )
-        return self.store.insert(api.key, obj)
+        return self._insert(api, obj)
 
     def _identified(self, api: ApiResource, namespace: str, body: Object) -> Json:
         meta = {
@@ -130,8 +132,26 @@ class Registry:
         if new == old:
             return old
         if is_terminating(old) and self._may_go(new):
-            return self.store.remove(api.key, new)
-        return self.store.replace(api.key, new, old)
+            return self._remove(api, new)
+        return self._replace(api, new, old)
+
+    def _insert(self, api: ApiResource, obj: Object) -> Object:
+        stored = self.store.insert(api.key, obj)
+        if api.key == DEFINITIONS:
+            self.catalog.add(served_kind(stored))
+        return stored
+
+    def _replace(self, api: ApiResource, new: Object, old: Object) -> Object:
+        stored = self.store.replace(api.key, new, old)
+        if api.key == DEFINITIONS and stored["spec"] != old["spec"]:
+            self.catalog.add(served_kind(stored))
+        return stored
+
+    def _remove(self, api: ApiResource, obj: Object) -> Object:
+        removed = self.store.remove(api.key, obj)
+        if api.key == DEFINITIONS:
+            self.catalog.discard(name_of(removed))
+        return removed
 
     def _may_go(self, obj: Object) -> bool:
         """Whether a deleted object has nothing left that holds it."""
@@ -150,6 +170,9 @@ class Registry:
             new = _kept(new, old, ("status",))
         new["apiVersion"], new["kind"] = old["apiVersion"], old["kind"]
         if subresource == "status":
+            if api.default_status is not None:
+                new = api.default_status(new)
+            self._refuse(api, new, api.validate_status(new, old))
             return new
         moved = any(
             new.get(part) is not old.get(part)
@@ -213,8 +236,11 @@ class Registry:
         errors = api.validate(new, old)
         if old is not None:
             errors = [*metadata_update(new, old), *errors]
+        self._refuse(api, new, errors)
+
+    def _refuse(self, api: ApiResource, obj: Object, errors: Sequence[FieldError]) -> None:
         if errors:
-            raise refusals.invalid_object(api.resource, new["metadata"].get("name", ""), errors)
+            raise refusals.invalid_object(api.resource, obj["metadata"].get("name", ""), errors)
 
     def delete(
         self, api: ApiResource, namespace: str, name: str, options: DeleteOptions
@@ -231,7 +257,7 @@ class Registry:
         finalizers = _finalizers(old, options.propagation)
         held = bool(finalizers or _holders(old))
         if not grace and not held:
-            return Deleted(self.store.remove(api.key, old), gone=True)
+            return Deleted(self._remove(api, old), gone=True)
         when = timestamp(self.clock() + timedelta(seconds=grace))
         meta = {**old["metadata"], "deletionTimestamp": when, "deletionGracePeriodSeconds": grace}
         if finalizers:
@@ -251,11 +277,11 @@ class Registry:
         left = old["metadata"].get("deletionGracePeriodSeconds", 0)
         grace = options.grace_seconds
         if left == 0 and self._may_go(old):
-            return Deleted(self.store.remove(api.key, old), gone=True)
+            return Deleted(self._remove(api, old), gone=True)
         if not left or grace is None or grace >= left:
             return Deleted(old, gone=False)
         if grace == 0 and not old["metadata"].get("finalizers"):
-            return Deleted(self.store.remove(api.key, old), gone=True)
+            return Deleted(self._remove(api, old), gone=True)
         asked = parse_time(old["metadata"]["deletionTimestamp"]) - timedelta(seconds=left)
         when = max(asked + timedelta(seconds=grace), self.clock())
         meta = {

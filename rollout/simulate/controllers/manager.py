@@ -8,6 +8,7 @@ from typing import Final
 
 from rollout.kube.errors import Conflict, NotFound, Refused
 from rollout.simulate.controllers.base import Controller, Hands, Key
+from rollout.simulate.controllers.definitions import DefinitionController
 from rollout.simulate.controllers.deployment import DeploymentController
 from rollout.simulate.controllers.endpointslice import EndpointSliceController
 from rollout.simulate.controllers.garbage import GarbageCollector
@@ -20,6 +21,7 @@ CONTROLLERS: Final[tuple[Controller, ...]] = (
     EndpointSliceController(),
     GarbageCollector(),
     NamespaceController(),
+    DefinitionController(),
 )
 LIMIT: Final = 20_000
 """Looks after which a world that still changes is taken for one that never settles."""
