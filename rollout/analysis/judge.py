@@ -8,7 +8,7 @@ from rollout.analysis.evidence import Evidence
 from rollout.analysis.limits import judge_values
 from rollout.analysis.look import Case, Look, rounded
 from rollout.analysis.questions import compare
-from rollout.analysis.signals import signals
+from rollout.analysis.signals import Track, signals
 from rollout.analysis.verdict import (
     Finding,
     MetricVerdict,
@@ -74,8 +74,10 @@ def _no_value(case: Case, metric: ValueMetric) -> Finding | None:
     gone = case.missing_for(since)
     if gone is None:
         return None
+    remark = case.evidence.remarks.get(Track.CANDIDATE, "")
     message = f"{metric.name}: the query has given no number for {rounded(gone)}"
-    return Finding(Verdict.NO_DATA, Reason.NO_VALUE, message, since)
+    full = f"{message}: {remark}" if remark else message
+    return Finding(Verdict.NO_DATA, Reason.NO_VALUE, full, since)
 
 
 def _as_finding(metric: MetricVerdict) -> Finding:

@@ -5,8 +5,9 @@ PromQL), so that one policy can be asked of Prometheus and read straight from po
 the judge gets raw counts: a rate over a sliding window counts the same minute many times.
 """
 
+import re
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -23,6 +24,20 @@ Identifier = Annotated[
 def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
     """Attach CEL rules (rule, message) to a model's schema."""
     return {"x-kubernetes-validations": [{"rule": r, "message": m} for r, m in pairs]}
+
+
+VARIABLES: Final = ("namespace", "service", "track", "hash", "pods")
+VARIABLE: Final = re.compile(r"\$\{(\w*)\}")
+_KNOWN_ONLY: Final = "".join(f".replace('${{{name}}}', '')" for name in VARIABLES)
+
+
+def known_variables(field: str, text: str) -> str:
+    """Give the text back, or raise ValueError when it uses a variable that does not exist."""
+    unknown = [name for name in VARIABLE.findall(text) if name not in VARIABLES]
+    if unknown:
+        choices = ", ".join(f"${{{name}}}" for name in VARIABLES)
+        raise ValueError(f"{field} uses ${{{unknown[0]}}}, which does not exist: use {choices}")
+    return text
 
 
 class Operator(StrEnum):
@@ -45,6 +60,18 @@ class Matcher(Model):
         description="Comparison: = and != with the text, =~ and !~ with a regular expression.",
     )
     value: str = Field(max_length=500, description="Text or regular expression (RE2).")
+
+    @model_validator(mode="after")
+    def _readable(self) -> "Matcher":
+        if self.op in (Operator.MATCH, Operator.NOT_MATCH):
+            try:
+                re.compile(self.value)
+            except re.error as error:
+                raise ValueError(
+                    f"value {self.value!r} of label {self.label} is no regular expression "
+                    f"({error}): correct it, or compare with ="
+                ) from error
+        return self
 
 
 class Counter(Model):
@@ -210,6 +237,10 @@ class ValueMetric(MetricBase):
                 "self.kind != 'Value' || !has(self.max) || !has(self.min) || self.min <= self.max",
                 "min must not exceed max: swap them",
             ),
+            (
+                f"self.kind != 'Value' || !self.query{_KNOWN_ONLY}.contains('${{')",
+                "query uses a variable that does not exist: remove it",
+            ),
         )
     }
 
@@ -232,6 +263,7 @@ class ValueMetric(MetricBase):
             raise ValueError("set max, min or both: without a limit nothing can fail")
         if self.max is not None and self.min is not None and self.min > self.max:
             raise ValueError(f"min {self.min} exceeds max {self.max}: swap them")
+        known_variables("query", self.query)
         return self
 
 

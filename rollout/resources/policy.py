@@ -55,6 +55,13 @@ class RolloutPolicySpec(Model):
                 "a metric of kind Value needs provider.kind Prometheus: set the provider",
             ),
             (
+                (
+                    "!has(self.preset) || self.preset != 'envoy' || "
+                    "(has(self.provider) && self.provider.kind == 'Prometheus')"
+                ),
+                "preset envoy needs provider.kind Prometheus: the edge is no pod of the service",
+            ),
+            (
                 "!has(self.interval) || duration(self.interval) >= duration('100ms')",
                 "interval must be at least 100ms: raise it",
             ),
@@ -121,12 +128,20 @@ class RolloutPolicySpec(Model):
         self._refuse_equal_names()
         if self.interval < seconds(0.1):
             raise ValueError("interval must be at least 100ms: raise it")
-        if self.value_metrics and not isinstance(self.provider, PrometheusProvider):
+        if not isinstance(self.provider, PrometheusProvider):
+            self._refuse_what_pods_cannot_tell()
+        return self
+
+    def _refuse_what_pods_cannot_tell(self) -> None:
+        if self.value_metrics:
             raise ValueError(
                 f"metric {self.value_metrics[0].name} is of kind Value and needs "
                 "provider.kind Prometheus: set the provider"
             )
-        return self
+        if self.preset is Preset.ENVOY:
+            raise ValueError(
+                "preset envoy needs provider.kind Prometheus: the edge is no pod of the service"
+            )
 
     def _refuse_equal_names(self) -> None:
         names = [metric.name for metric in self.metrics]

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rollout.resources.duration import Duration, seconds
-from rollout.resources.metric import Matcher
+from rollout.resources.metric import Matcher, known_variables
 from rollout.resources.model import Model
 
 
@@ -34,6 +34,12 @@ class PrometheusProvider(Model):
         description="How the series of one track are told apart. Values may use ${namespace}, "
         "${service}, ${track}, ${hash}, ${pods}. Left out: the preset's.",
     )
+
+    @model_validator(mode="after")
+    def _known(self) -> "PrometheusProvider":
+        for matcher in self.track_matchers or ():
+            known_variables(f"trackMatchers, label {matcher.label},", matcher.value)
+        return self
 
 
 class ScrapeProvider(Model):

@@ -1,0 +1,102 @@
+"""What every provider of metrics does: read raw counters of both tracks at one moment.
+
+Providers know nothing of Kubernetes: pods come as values. What cannot be had is a value too
+(`Missing`, `Failed`), never an exception and never a zero.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from rollout.analysis.counts import Outcome
+from rollout.analysis.signals import Track
+
+SCRAPE: Final = "prometheus.io/scrape"
+PORT: Final = "prometheus.io/port"
+PATH: Final = "prometheus.io/path"
+SCHEME: Final = "prometheus.io/scheme"
+
+
+@dataclass(frozen=True)
+class PodAddress:
+    """A pod and where its metrics are. `problem` says why they cannot be read, if so."""
+
+    name: str
+    ip: str
+    port: int = 0
+    path: str = "/metrics"
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One track as a provider finds it: by its pods, its hash, or the Service in front of it."""
+
+    hash: str
+    service: str
+    pods: tuple[PodAddress, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrackQuery:
+    """Whose counters are wanted."""
+
+    namespace: str
+    stable: Side
+    candidate: Side
+
+    def side(self, track: Track) -> Side:
+        """Give one side."""
+        return self.stable if track is Track.STABLE else self.candidate
+
+
+class MetricsProvider(Protocol):
+    """Reads what a policy wants to know. Built once per policy, used from one thread at a time."""
+
+    def sample(self, query: TrackQuery, at: datetime) -> Outcome:
+        """Read all counters of both tracks as they are at a moment (now, for the pods).
+
+        Takes at most about the provider's timeout. Raises nothing for what the outside does.
+        """
+
+    def close(self) -> None:
+        """Give back connections and threads."""
+
+
+def pod_address(pod: Mapping[str, Any]) -> PodAddress | None:
+    """Read a Pod object's address and `prometheus.io` annotations.
+
+    None for a pod that has no process to read: without an address, or ended. Without
+    `prometheus.io/scrape: "true"`, or without a port that is plain, the answer has a `problem`.
+    """
+    status, metadata = pod.get("status", {}), pod["metadata"]
+    if not status.get("podIP") or status.get("phase") in ("Succeeded", "Failed"):
+        return None
+    notes = metadata.get("annotations") or {}
+    port = _port(pod, notes)
+    return PodAddress(
+        name=metadata["name"],
+        ip=status["podIP"],
+        port=port or 0,
+        path="/" + notes.get(PATH, "/metrics").lstrip("/"),
+        problem=_problem(notes, port),
+    )
+
+
+def _port(pod: Mapping[str, Any], notes: Mapping[str, str]) -> int | None:
+    if PORT in notes:
+        return int(notes[PORT]) if notes[PORT].isdigit() else None
+    containers = pod.get("spec", {}).get("containers", [])
+    declared = {p["containerPort"] for c in containers for p in c.get("ports") or ()}
+    return declared.pop() if len(declared) == 1 else None
+
+
+def _problem(notes: Mapping[str, str], port: int | None) -> str:
+    if notes.get(SCRAPE) != "true":
+        return f'annotation {SCRAPE} is not "true": set it in the pod template, or use Prometheus'
+    if notes.get(SCHEME, "http") != "http":
+        return f"annotation {SCHEME} is {notes[SCHEME]!r}: only http is read here, use Prometheus"
+    if port is None:
+        return f"annotation {PORT} names no port: set the number of the port with metrics"
+    return ""
