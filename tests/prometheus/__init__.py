@@ -1,0 +1,1 @@
+"""A real Prometheus for tests: found on PATH, or unpacked from Debian's package once."""
