@@ -1,0 +1,1 @@
+"""The practice cluster's parts, each alone and all together."""

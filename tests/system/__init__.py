@@ -1,0 +1,1 @@
+"""Whole sequences on real processes and real traffic."""
