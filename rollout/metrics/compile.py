@@ -8,8 +8,8 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import inf, isclose
 from os.path import commonprefix
-from typing import Final
 
 from rollout.analysis.signals import BAD, TOTAL, Track, bucket
 from rollout.metrics.presets import PRESETS
@@ -24,8 +24,6 @@ from rollout.resources.metric import (
     Unit,
 )
 from rollout.resources.policy import RolloutPolicySpec
-
-INFINITE: Final = float("inf")
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def _parts(policy: RolloutPolicySpec, metric: RatioMetric | LatencyMetric) -> It
     shown = metric.histogram or names.histogram
     scale = 1000 if shown.unit is Unit.MILLISECONDS else 1
     series = f"{shown.metric}_bucket"
-    yield Part(metric.name, TOTAL, series, shown.matchers, INFINITE)
+    yield Part(metric.name, TOTAL, series, shown.matchers, inf)
     for bound in metric.bounds:
         yield Part(metric.name, bucket(bound), series, shown.matchers, bound * scale)
 
@@ -76,10 +74,9 @@ def _counter(metric: str, name: str, counter: Counter) -> Part:
 
 def _same(text: str, bound: float) -> bool:
     try:
-        shown = float(text)
+        return isclose(float(text), bound)
     except ValueError:
         return False
-    return shown == bound or abs(shown - bound) <= 1e-9 * abs(bound)
 
 
 def holds(matcher: Matcher, value: str) -> bool:
@@ -114,7 +111,7 @@ def _condition(matcher: Matcher) -> str:
 
 def _bound_regex(bound: float) -> str:
     """Match all ways in which client libraries write a bound: `1`, `1.0`, `+Inf`."""
-    if bound == INFINITE:
+    if bound == inf:
         return r"\+Inf"
     texts = {f"{bound:.12g}", repr(float(bound))}
     return "|".join(sorted(re.escape(text) for text in texts))
