@@ -7,11 +7,11 @@ the judge gets raw counts: a rate over a sliding window counts the same minute m
 
 import re
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from rollout.resources.model import Model
+from rollout.resources.model import Model, rules
 
 MetricName = Annotated[
     str, Field(min_length=1, max_length=200, pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")
@@ -19,11 +19,6 @@ MetricName = Annotated[
 Identifier = Annotated[
     str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 ]
-
-
-def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
-    """Attach CEL rules (rule, message) to a model's schema."""
-    return {"x-kubernetes-validations": [{"rule": r, "message": m} for r, m in pairs]}
 
 
 VARIABLES: Final = ("namespace", "service", "track", "hash", "pods")

@@ -6,8 +6,8 @@ from typing import Final, Literal
 from pydantic import Field, model_validator
 
 from rollout.resources.duration import Duration, seconds
-from rollout.resources.metric import LatencyMetric, Metric, RatioMetric, ValueMetric, rules
-from rollout.resources.model import Model, ObjectMeta
+from rollout.resources.metric import LatencyMetric, Metric, RatioMetric, ValueMetric
+from rollout.resources.model import Model, ObjectMeta, rules
 from rollout.resources.provider import PrometheusProvider, Provider, ScrapeProvider
 
 

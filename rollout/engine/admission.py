@@ -1,0 +1,237 @@
+"""May this be done now? One answer for the CLI, the API and the controller.
+
+`objections` says why a release may not begin; `admit` says whether a person's action can be
+carried out in the phase that the release is in. Each refusal names the fix.
+"""
+
+from dataclasses import dataclass
+
+from rollout.engine.facts import same
+from rollout.engine.snapshot import ServiceView, Snapshot
+from rollout.resources.action import Action, ActionType
+from rollout.resources.release import Phase, ReleaseStatus
+
+
+@dataclass(frozen=True)
+class Objection:
+    """Why a release may not begin. `passing`: it may go away without a person."""
+
+    reason: str
+    message: str
+    passing: bool = False
+
+
+def objections(snapshot: Snapshot) -> list[Objection]:
+    """Return everything that stands against beginning this release, the gravest first."""
+    found = [*_rivals(snapshot), *_missing(snapshot)]
+    if found or snapshot.target is None:
+        return found
+    return [*_template(snapshot), *_traffic(snapshot), *_size(snapshot), *_settled(snapshot)]
+
+
+def _rivals(snapshot: Snapshot) -> list[Objection]:
+    return [
+        Objection("RivalExists", f"{rival.what}: {rival.kind} {rival.name}")
+        for rival in snapshot.rivals
+    ]
+
+
+def _missing(snapshot: Snapshot) -> list[Objection]:
+    return [Objection("NotFound", sentence) for sentence in snapshot.missing]
+
+
+def _template(snapshot: Snapshot) -> list[Objection]:
+    if snapshot.template_problem:
+        return [Objection("InvalidVersion", snapshot.template_problem)]
+    serving = snapshot.target.populated if snapshot.target else ()
+    if len(serving) == 1 and same(serving[0].template, snapshot.template):
+        image = snapshot.image or "this template"
+        return [
+            Objection(
+                "AlreadyServing",
+                f"{image} is what serves already: name another version, "
+                "or use `kubectl rollout restart` for new pods of the same",
+            )
+        ]
+    return []
+
+
+def _traffic(snapshot: Snapshot) -> list[Objection]:
+    found = [o for service in snapshot.services for o in _service(service)]
+    if not snapshot.services:
+        labels = dict(snapshot.target.labels) if snapshot.target else {}
+        found.append(
+            Objection(
+                "NoService",
+                f"no Service selects the pods of Deployment {snapshot.target_name} "
+                f"(labels {labels}): create one, or name it in spec.traffic.services",
+            )
+        )
+    if snapshot.strategy.canary is not None:
+        found += _routes(snapshot)
+    return found
+
+
+def _service(service: ServiceView) -> list[Objection]:
+    name = f"Service {service.name}"
+    if service.type == "ExternalName":
+        return [
+            Objection("ExternalName", f"{name} is an ExternalName and selects no pods: use another")
+        ]
+    if not service.selector:
+        return [Objection("NoSelector", f"{name} has no spec.selector: give it the pods' labels")]
+    if service.publish_not_ready:
+        return [
+            Objection(
+                "PublishesNotReady",
+                f"{name} has publishNotReadyAddresses: true and would send requests to pods that "
+                "are not ready: set it to false, or leave the Service out in spec.traffic.services",
+            )
+        ]
+    if service.strangers:
+        pods = ", ".join(service.strangers[:3])
+        return [
+            Objection(
+                "SharedService",
+                f"{name} also selects pods that the target does not own ({pods}): narrow its "
+                "spec.selector, or leave it out in spec.traffic.services",
+            )
+        ]
+    return []
+
+
+def _routes(snapshot: Snapshot) -> list[Objection]:
+    if not snapshot.routes:
+        names = ", ".join(service.name for service in snapshot.services) or "the Services"
+        return [
+            Objection(
+                "NoIngress",
+                f"a canary needs an Ingress that routes to {names}, and none does: create one, or "
+                "use `--strategy blue-green`",
+            )
+        ]
+    found = []
+    for route in snapshot.routes:
+        if not route.class_known:
+            found.append(
+                Objection(
+                    "UnknownIngressClass",
+                    f"Ingress {route.ingress} has class {route.ingress_class or '(none)'}, "
+                    "not known to honour canary annotations: set spec.traffic.canaryAnnotations: "
+                    "true on the Rollout if its controller does, or use `--strategy blue-green`",
+                )
+            )
+        if route.rivals:
+            found.append(
+                Objection(
+                    "CanaryExists",
+                    f"Ingress {route.ingress} already has a canary on the same host and path "
+                    f"({', '.join(route.rivals)}): delete it first",
+                )
+            )
+    return found
+
+
+def _size(snapshot: Snapshot) -> list[Objection]:
+    if snapshot.target is not None and snapshot.target.replicas < 1:
+        return [
+            Objection(
+                "TargetAtZero",
+                f"Deployment {snapshot.target.name} has 0 replicas, so nothing serves: scale it up",
+                passing=True,
+            )
+        ]
+    return []
+
+
+def _settled(snapshot: Snapshot) -> list[Objection]:
+    target = snapshot.target
+    if target is None:
+        return []
+    serving = target.populated
+    settled = (
+        target.observed
+        and len(serving) == 1
+        and serving[0].ready == serving[0].alive == target.replicas
+    )
+    if settled or target.replicas < 1:
+        return []
+    sizes = ", ".join(f"{p.name} {p.ready} of {p.replicas} ready" for p in serving) or "no pods yet"
+    return [
+        Objection(
+            "TargetNotSettled",
+            f"Deployment {target.name} is not settled ({sizes}): wait until its own update is over",
+            passing=True,
+        )
+    ]
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Whether an action is carried out, and the sentence that says so."""
+
+    accepted: bool
+    message: str
+
+
+PAUSABLE = frozenset({Phase.PREPARING, Phase.PROGRESSING, Phase.PROMOTING, Phase.BAKING})
+UNDO = "`rollout start` the earlier version as a release of its own to undo it"
+
+
+def admit(action: Action, status: ReleaseStatus) -> Admission:
+    """Say whether an action can be carried out now."""
+    if status.phase.ended:
+        return Admission(
+            accepted=False, message=f"the release has ended ({status.phase}): start a new one"
+        )
+    if status.phase is Phase.ROLLING_BACK:
+        done = action.type is ActionType.ROLLBACK
+        return Admission(accepted=done, message="the release is rolling back already")
+    return _RULES[action.type](status)
+
+
+def _rollback(status: ReleaseStatus) -> Admission:
+    if status.committed:
+        return Admission(
+            accepted=False,
+            message=f"TooLate: the target serves the new version and the old one is gone; {UNDO}",
+        )
+    return Admission(accepted=True, message="all traffic goes back to the stable version")
+
+
+def _pause(status: ReleaseStatus) -> Admission:
+    if status.phase is Phase.PAUSED:
+        return Admission(accepted=True, message="it is paused already")
+    if status.phase not in PAUSABLE or (
+        status.marks.get("cutover") and (status.phase is Phase.PROMOTING)
+    ):
+        return Admission(
+            accepted=False,
+            message=f"no release can pause while {status.phase}: `rollout rollback` takes it back",
+        )
+    return Admission(accepted=True, message="it stays where it is until `rollout resume`")
+
+
+def _resume(status: ReleaseStatus) -> Admission:
+    if status.phase is not Phase.PAUSED:
+        return Admission(accepted=False, message=f"the release is not paused, it is {status.phase}")
+    return Admission(accepted=True, message="it goes on where it stopped")
+
+
+def _promote(status: ReleaseStatus) -> Admission:
+    where = status.paused_from.phase if status.paused_from else status.phase
+    if where not in {Phase.PROGRESSING, Phase.BAKING}:
+        return Admission(
+            accepted=False,
+            message=f"there is no step to pass while {where}: it goes on by itself",
+        )
+    return Admission(accepted=True, message="it goes on without waiting for the judge")
+
+
+_RULES = {
+    ActionType.ROLLBACK: _rollback,
+    ActionType.PAUSE: _pause,
+    ActionType.RESUME: _resume,
+    ActionType.PROMOTE: _promote,
+    ActionType.PROMOTE_FULL: _promote,
+}

@@ -1,0 +1,164 @@
+"""Questions about a snapshot that more than one phase asks."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from math import ceil
+from typing import Any
+
+from rollout.engine.snapshot import PodSet, ServiceView, Snapshot, Template
+from rollout.resources.release import ReleaseStatus
+from rollout.resources.rollout import CanaryStep
+from rollout.resources.words import POD_TEMPLATE_HASH, TRACK
+
+
+def tidy(value: Any) -> Any:
+    """Drop nulls and empty maps, which the API server writes or leaves out as it likes."""
+    if isinstance(value, Mapping):
+        kept = {key: tidy(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if item not in (None, {}, [])}
+    if isinstance(value, list | tuple):
+        return [tidy(item) for item in value]
+    return value
+
+
+def bare(template: Template) -> Any:
+    """Return a template without the labels that tell versions and tracks apart."""
+    plain = tidy(template)
+    labels = plain.get("metadata", {}).get("labels", {})
+    kept = {k: v for k, v in labels.items() if k not in {POD_TEMPLATE_HASH, TRACK}}
+    metadata = {**plain.get("metadata", {}), "labels": kept}
+    return tidy({**plain, "metadata": metadata})
+
+
+def same(one: Template | None, other: Template | None) -> bool:
+    """Whether two pod templates ask for the same pods."""
+    return one is not None and other is not None and bare(one) == bare(other)
+
+
+def candidate_template(snapshot: Snapshot) -> Template | None:
+    """Return the template that is shipped, with the server's defaults when it has them.
+
+    The candidate Deployment went through the server's defaulting; what was asked did not.
+    """
+    if snapshot.candidate is not None:
+        return snapshot.candidate.template
+    resolved = snapshot.release.status.resolved
+    return resolved.template if resolved else snapshot.template
+
+
+def stable_pods(snapshot: Snapshot, status: ReleaseStatus) -> PodSet | None:
+    """Return the ReplicaSet of the version that users had when the release began."""
+    if snapshot.target is None:
+        return None
+    by_hash = snapshot.target.with_hash(status.hashes.stable)
+    if by_hash is not None or status.resolved is None:
+        return by_hash
+    template = status.resolved.stable_template
+    return next((p for p in snapshot.target.pod_sets if same(p.template, template)), None)
+
+
+def stable_ready(snapshot: Snapshot, status: ReleaseStatus) -> int:
+    """Count the ready pods of the version that users had."""
+    pods = stable_pods(snapshot, status)
+    return pods.ready if pods else 0
+
+
+def candidate_pods(snapshot: Snapshot, status: ReleaseStatus) -> PodSet | None:
+    """Return the ReplicaSet of the candidate Deployment that has its current template."""
+    if snapshot.candidate is None:
+        return None
+    known = snapshot.candidate.with_hash(status.hashes.candidate)
+    if known is not None:
+        return known
+    return next(
+        (p for p in snapshot.candidate.pod_sets if same(p.template, snapshot.candidate.template)),
+        None,
+    )
+
+
+def candidate_ready(snapshot: Snapshot, status: ReleaseStatus) -> int:
+    """Count the ready pods of the candidate."""
+    pods = candidate_pods(snapshot, status)
+    return pods.ready if pods else 0
+
+
+def candidate_alive(snapshot: Snapshot) -> int:
+    """Count the pods of the candidate Deployment that are not terminating."""
+    if snapshot.candidate is None:
+        return 0
+    return sum(pods.alive for pods in snapshot.candidate.pod_sets)
+
+
+def ready_of(snapshot: Snapshot, hash_: str | None) -> int:
+    """Count the ready pods of a pod-template-hash, whoever owns them."""
+    owners = [d for d in (snapshot.target, snapshot.candidate) if d is not None]
+    found = (owner.with_hash(hash_) for owner in owners)
+    return sum(pods.ready for pods in found if pods is not None)
+
+
+def foreign_ready(snapshot: Snapshot, status: ReleaseStatus) -> PodSet | None:
+    """Return a ReplicaSet of the target with ready pods that is neither stable nor adopted."""
+    if snapshot.target is None:
+        return None
+    ours = {status.hashes.stable, status.hashes.adopted}
+    others = [p for p in snapshot.target.pod_sets if p.ready > 0 and p.hash not in ours]
+    return max(others, key=lambda pods: pods.ready, default=None)
+
+
+def on_candidate(snapshot: Snapshot, status: ReleaseStatus) -> tuple[ServiceView, ...]:
+    """Return the Services that send all their requests to the candidate Deployment."""
+    hash_ = status.hashes.candidate
+    return tuple(s for s in snapshot.services if hash_ is not None and s.pinned == hash_)
+
+
+def applied_weight(snapshot: Snapshot, status: ReleaseStatus) -> int:
+    """Return the share of requests that goes to the candidate, as read from the objects."""
+    if on_candidate(snapshot, status):
+        return 100
+    return max((route.weight for route in snapshot.routes if route.exists), default=0)
+
+
+def base_replicas(snapshot: Snapshot, status: ReleaseStatus) -> int:
+    """Return the size that shares are taken of: the target's, or its size at the start."""
+    resolved = status.resolved
+    if snapshot.fixed_base and resolved is not None:
+        return max(resolved.replicas, 1)
+    return max(snapshot.target.replicas if snapshot.target else 0, 1)
+
+
+def pods_for(step: CanaryStep, base: int) -> int:
+    """Return how many candidate pods a step needs: at least 1, rounded up."""
+    if step.replicas is None:
+        wanted = ceil(base * step.weight / 100)
+    elif step.replicas.endswith("%"):
+        wanted = ceil(base * int(step.replicas[:-1]) / 100)
+    else:
+        wanted = int(step.replicas)
+    return max(wanted, 1)
+
+
+def current_step(snapshot: Snapshot, status: ReleaseStatus) -> CanaryStep | None:
+    """Return the canary step that the release is at; None for blue-green."""
+    canary = snapshot.strategy.canary
+    if canary is None:
+        return None
+    return canary.steps[min(status.step, len(canary.steps) - 1)]
+
+
+def step_count(snapshot: Snapshot) -> int:
+    """Count the steps; blue-green has one: the preview."""
+    return len(snapshot.strategy.canary.steps) if snapshot.strategy.canary else 1
+
+
+def drain(snapshot: Snapshot) -> timedelta:
+    """Return how long to wait after a move of traffic."""
+    return snapshot.strategy.common.drain
+
+
+def edited(snapshot: Snapshot, status: ReleaseStatus) -> bool:
+    """Whether somebody has changed the target's template since the release began."""
+    if snapshot.target is None or status.resolved is None:
+        return False
+    template = snapshot.target.template
+    stable = status.resolved.stable_template
+    return not same(template, stable) and not same(template, candidate_template(snapshot))

@@ -1,0 +1,171 @@
+"""The outside world as one frozen value, read once a pass.
+
+The planner sees nothing else: what is not in here cannot influence a decision.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rollout.analysis.verdict import ReleaseVerdict
+from rollout.resources.policy import RolloutPolicySpec
+from rollout.resources.release import Release
+from rollout.resources.rollout import Rollout, Strategy, Traffic
+
+Template = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class PodSet:
+    """One ReplicaSet of a Deployment and what lives of it."""
+
+    name: str
+    hash: str
+    template: Template
+    replicas: int
+    """Replicas that its spec asks for."""
+    alive: int = 0
+    """Pods that are not terminating."""
+    ready: int = 0
+    """Ready pods that are not terminating."""
+
+
+@dataclass(frozen=True)
+class DeploymentView:
+    """A Deployment with its ReplicaSets."""
+
+    name: str
+    uid: str
+    replicas: int
+    paused: bool
+    template: Template
+    observed: bool
+    """Whether the Deployment controller has seen the current spec."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels of its pods."""
+    updated: int = 0
+    current: int = 0
+    available: int = 0
+    pod_sets: tuple[PodSet, ...] = ()
+    latch: str | None = None
+    saved: Mapping[str, Any] | None = None
+    """What a `rollout.dev/restore` annotation says was there before us."""
+    changed_by: str = ""
+    """Field manager that last set `spec.paused`."""
+    manager: str = ""
+    """Helm, Argo CD or Flux, when one of them owns it."""
+
+    def with_hash(self, hash_: str | None) -> PodSet | None:
+        """The ReplicaSet of a pod-template-hash, if there is one."""
+        return next((pods for pods in self.pod_sets if pods.hash == hash_), None)
+
+    @property
+    def populated(self) -> tuple[PodSet, ...]:
+        """ReplicaSets that have or want pods."""
+        return tuple(pods for pods in self.pod_sets if pods.replicas > 0 or pods.alive > 0)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every pod is of the current template and available."""
+        return self.observed and self.updated == self.current == self.replicas == self.available
+
+
+@dataclass(frozen=True)
+class ServiceView:
+    """A Service in front of the target's pods."""
+
+    name: str
+    uid: str
+    selector: Mapping[str, str]
+    type: str = "ClusterIP"
+    pinned: str | None = None
+    """pod-template-hash in its selector."""
+    latch: str | None = None
+    saved: Mapping[str, Any] | None = None
+    publish_not_ready: bool = False
+    strangers: tuple[str, ...] = ()
+    """Pods that it selects and that neither the target nor the candidate owns."""
+    changed_by: str = ""
+    """Field manager that last set the selector."""
+
+
+@dataclass(frozen=True)
+class RouteView:
+    """A user's Ingress and our canary Ingress beside it."""
+
+    ingress: str
+    canary: str
+    exists: bool = False
+    weight: int = 0
+    latch: str | None = None
+    ingress_class: str = ""
+    class_known: bool = True
+    """Whether the class is known to honour canary annotations."""
+    rivals: tuple[str, ...] = ()
+    """Other canary Ingresses on the same host and path."""
+
+
+@dataclass(frozen=True)
+class SideService:
+    """A Service of ours that selects the candidate."""
+
+    name: str
+    service: str
+    """The user's Service that it stands beside."""
+    exists: bool = False
+    pinned: str | None = None
+
+
+@dataclass(frozen=True)
+class Rival:
+    """Something else that wants the same objects."""
+
+    kind: str
+    name: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All that a decision may rest on."""
+
+    release: Release
+    rollout: Rollout | None
+    strategy: Strategy
+    policy: RolloutPolicySpec
+    traffic: Traffic
+    target: DeploymentView | None = None
+    candidate: DeploymentView | None = None
+    services: tuple[ServiceView, ...] = ()
+    side_services: tuple[SideService, ...] = ()
+    preview: ServiceView | None = None
+    """The user's preview Service, when blueGreen names one."""
+    routes: tuple[RouteView, ...] = ()
+    rivals: tuple[Rival, ...] = ()
+    missing: tuple[str, ...] = ()
+    """Sentences about objects that the Rollout names and that are not there."""
+    fixed_base: bool = False
+    """An autoscaler follows memory or values: the size at the start is the base."""
+    template: Template | None = None
+    """The pod template that this release wants, or None when it cannot be made."""
+    container: str = ""
+    image: str = ""
+    stable_image: str = ""
+    template_problem: str = ""
+    verdict: ReleaseVerdict | None = None
+    """What the judge says of the current step or bake; None before its first look."""
+    stable_evidence: bool = True
+    """Whether stable has the minimum of evidence that a cutover needs as its reference."""
+    namespace_terminating: bool = False
+
+    @property
+    def candidate_name(self) -> str:
+        """Deterministic name of the candidate Deployment."""
+        return f"{self.target_name}-candidate"
+
+    @property
+    def target_name(self) -> str:
+        """Name of the target Deployment."""
+        if self.release.status.resolved is not None:
+            return self.release.status.resolved.deployment
+        return self.rollout.spec.target.deployment if self.rollout else ""
