@@ -4,7 +4,7 @@ Built-in kinds are a table; custom kinds join it when their CRD is created.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 from rollout.resources.writes import Kind, Object, Resource
@@ -53,11 +53,23 @@ class ApiResource:
     returns_deleted: bool = False
     strategic: bool = True
     columns: tuple[Column, ...] | None = None
+    schema: Object | None = None
+    unknown_fields: Callable[[Object], list[str]] | None = None
+    """Finds what the schema of a custom kind does not know."""
 
     @property
     def key(self) -> str:
         """Name of the resource with its group, unique in the cluster: `deployments.apps`."""
         return group_resource(self.resource)
+
+    def named(self, body: Object) -> Json:
+        """The body with the kind and version that the path stands for."""
+        resource = self.resource
+        return {**body, "apiVersion": resource.api_version, "kind": resource.kind}
+
+    def as_resource(self, resource: Resource) -> "ApiResource":
+        """The same kind under another name."""
+        return replace(self, resource=resource)
 
 
 class Catalog:

@@ -12,10 +12,11 @@ from typing import Final, Self
 from rollout.kube.cluster import ObjectList
 from rollout.resources.words import GROUP
 from rollout.resources.writes import Create, Delete, Kind, Object, Patch, PatchType, Write
-from rollout.simulate import defaults, refusals
+from rollout.simulate import refusals
 from rollout.simulate.catalog import BUILT_IN, ApiResource, Catalog, custom_schemaless
 from rollout.simulate.controllers.base import Hands
 from rollout.simulate.controllers.manager import Manager
+from rollout.simulate.decoding import decoded
 from rollout.simulate.definitions import DEFINITION_KIND
 from rollout.simulate.names import Names
 from rollout.simulate.objects import labels_of
@@ -105,7 +106,7 @@ class SimulatedCluster:
             api = self.registry.catalog.of(write.kind)
             match write:
                 case Create():
-                    body = defaults.without_nulls(write.body) if api.strategic else write.body
+                    body, _ = decoded(api.named(write.body))
                     return self.registry.create(api, write.namespace, body)
                 case Patch():
                     return self._patch(api, write)
@@ -127,7 +128,7 @@ class SimulatedCluster:
             api,
             write.namespace,
             write.name,
-            lambda old: patched(old, write.type, write.body),
+            lambda old: decoded(patched(old, write.type, write.body), old)[0],
             write.subresource or "",
         )
 

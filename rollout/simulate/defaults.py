@@ -1,10 +1,10 @@
 """Defaults that the real API server fills in, for the kinds that a release touches.
 
-Each function gives a new object; parts that already have all defaults are shared with the old.
-Go's `omitempty` is imitated where its absence would show: `paused: false` is not stored.
+Each function takes an object that was decoded (unknown and empty fields are gone) and gives a new
+one; parts that already have all defaults are shared with the old.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from rollout.resources.writes import Object
@@ -21,7 +21,6 @@ _POD_SPEC: Final[Json] = {
     "schedulerName": "default-scheduler",
 }
 _CONTAINER: Final[Json] = {
-    "resources": {},
     "terminationMessagePath": "/dev/termination-log",
     "terminationMessagePolicy": "File",
 }
@@ -41,7 +40,6 @@ def deployment(obj: Object) -> Json:
         obj.get("spec") or EMPTY,
         {"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600},
     )
-    _omit(spec, ("paused", False), ("minReadySeconds", 0))
     strategy = _filled(spec.get("strategy") or EMPTY, {"type": "RollingUpdate"})
     if strategy["type"] == "RollingUpdate":
         strategy["rollingUpdate"] = _filled(strategy.get("rollingUpdate") or EMPTY, _ROLLING_UPDATE)
@@ -53,7 +51,6 @@ def deployment(obj: Object) -> Json:
 def replica_set(obj: Object) -> Json:
     """A ReplicaSet with its defaults; labels come from the template when there are none."""
     spec = _filled(obj.get("spec") or EMPTY, {"replicas": 1})
-    _omit(spec, ("minReadySeconds", 0))
     spec["template"] = pod_template(spec.get("template") or EMPTY)
     labels = (spec["template"].get("metadata") or EMPTY).get("labels")
     if labels and not obj["metadata"].get("labels"):
@@ -81,7 +78,6 @@ def pod_template(template: Object) -> Json:
 def pod_spec(spec: Object) -> Json:
     """A pod spec with its defaults."""
     filled = _filled(spec, _POD_SPEC)
-    _omit(filled, ("nodeName", ""), ("hostNetwork", False), ("serviceAccountName", ""))
     for field in ("containers", "initContainers"):
         if field in filled:
             filled[field] = [_container(container) for container in filled[field] or ()]
@@ -152,7 +148,6 @@ def _with_requests(container: Object) -> Object:
 def service(obj: Object) -> Json:
     """A Service with its defaults, but for its addresses: those are allocated."""
     spec = _filled(obj.get("spec") or EMPTY, {"sessionAffinity": "None", "type": "ClusterIP"})
-    _omit(spec, ("publishNotReadyAddresses", False), ("externalName", ""), ("selector", {}))
     if "ports" in spec:
         spec["ports"] = [_service_port(port) for port in spec["ports"] or ()]
     if spec["type"] in _EXTERNAL:
@@ -198,11 +193,11 @@ def secret(obj: Object) -> Json:
 
 
 def endpoint_slice(obj: Object) -> Json:
-    """An EndpointSlice with named ports and protocols, lists that are never missing."""
+    """An EndpointSlice with a name and a protocol for each port."""
     ports = obj.get("ports")
     if ports is not None:
         ports = [{"name": "", "protocol": "TCP", **port} for port in ports]
-    return {**obj, "endpoints": obj.get("endpoints"), "ports": ports}
+    return {**obj, "ports": ports}
 
 
 def custom_resource_definition(obj: Object) -> Json:
@@ -223,23 +218,3 @@ def _filled(fields: Mapping[str, Any], defaults: Mapping[str, Any]) -> Json:
         if filled.get(key) in (None, ""):
             filled[key] = value
     return filled
-
-
-def _omit(fields: Json, *zeroes: tuple[str, Any]) -> None:
-    """Leave out what Go would not write."""
-    for key, zero in zeroes:
-        if key in fields and (fields[key] is None or fields[key] == zero):
-            del fields[key]
-
-
-def without_nulls(value: Any) -> Any:
-    """The JSON without null fields, which typed kinds do not keep."""
-    if isinstance(value, Mapping):
-        return {key: without_nulls(part) for key, part in value.items() if part is not None}
-    if isinstance(value, list):
-        return _each(without_nulls, value)
-    return value
-
-
-def _each(function: Callable[[Any], Any], values: Iterable[Any]) -> list[Any]:
-    return [function(value) for value in values]

@@ -54,6 +54,8 @@ def served_kind(definition: Object) -> ApiResource:
         unconditional_update=False,
         strategic=False,
         columns=_columns(version),
+        schema=version["schema"]["openAPIV3Schema"],
+        unknown_fields=schema.unknown,
     )
 
 

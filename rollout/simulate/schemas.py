@@ -82,6 +82,11 @@ class StructuralSchema:
         shaped: Json = _defaulted(_pruned(rest, self._schema), self._schema)
         return {**kept, **shaped}
 
+    def unknown(self, obj: Object) -> list[str]:
+        """Paths of the fields that the schema does not know."""
+        rest = {key: value for key, value in obj.items() if key not in _SERVERS_OWN}
+        return list(_unknown(rest, self._schema, ""))
+
     def errors(self, obj: Object) -> list[FieldError]:
         """What the schema has against the object."""
         found = [error for fault in self._faults(obj) for error in _field_errors(fault)]
@@ -167,6 +172,23 @@ def _pruned_map(value: Mapping[str, Any], schema: Object) -> Json:
         elif preserved or extra is True or (schema.get(EMBEDDED) and key in _SERVERS_OWN):
             kept[key] = part
     return kept
+
+
+def _unknown(value: Any, schema: Object, path: str) -> Iterator[str]:
+    if isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from _unknown(part, schema.get("items") or EMPTY, f"{path}[{index}]")
+    if not isinstance(value, Mapping) or schema.get(PRESERVE) or schema.get(EMBEDDED):
+        return
+    properties, extra = schema.get("properties") or EMPTY, schema.get("additionalProperties")
+    for key, part in value.items():
+        at = f"{path}.{key}".removeprefix(".")
+        if key in properties:
+            yield from _unknown(part, properties[key], at)
+        elif isinstance(extra, Mapping):
+            yield from _unknown(part, extra, at)
+        elif not extra:
+            yield at
 
 
 def _defaulted(value: Any, schema: Object) -> Any:

@@ -79,10 +79,20 @@ def field_test(selector: str) -> ObjectTest:
     return lambda obj: all(test(obj) for test in tests)
 
 
-def _field_requirement(text: str) -> ObjectTest:
+def field_paths(selector: str) -> list[str]:
+    """The fields that a selector names. Raises Refused (400) when the text cannot be read."""
+    return [_field_match(part)["key"] for part in selector.split(",") if part.strip()]
+
+
+def _field_match(text: str) -> re.Match[str]:
     match = _EQUALS.match(text)
     if match is None:
         raise bad_request(f"invalid selector: {text!r}; can't understand {text!r}")
+    return match
+
+
+def _field_requirement(text: str) -> ObjectTest:
+    match = _field_match(text)
     path, value, wanted = match["key"].split("."), match["value"], match["verb"] != "!="
     return lambda obj: (str(_field(obj, path)) == value) == wanted
 

@@ -34,6 +34,7 @@ from rollout.simulate.objects import (
     condition_of,
     controller_of,
     dig,
+    drop,
     is_terminating,
     labels_of,
     name_of,
@@ -187,7 +188,8 @@ class Sync:
 
             def edit(rs: Object) -> Json:
                 rs = put(rs, ("metadata", "annotations"), annotations)
-                return put(rs, ("spec", "minReadySeconds"), minimum)
+                path = ("spec", "minReadySeconds")
+                return put(rs, path, minimum) if minimum else drop(rs, path)
 
             self._update_set(newest, edit)
             return

@@ -1,0 +1,51 @@
+"""A request of the API and its answer, as values: what is left when HTTP is taken away."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rollout.sandbox.apiserver.target import Target
+from rollout.sandbox.apiserver.users import User
+from rollout.sandbox.apiserver.views import View
+from rollout.sandbox.apiserver.wire import Shape
+from rollout.simulate.objects import Json
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What is asked, of which kind, by whom."""
+
+    verb: str
+    target: Target
+    view: View
+    user: User
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    content_type: str = "application/json"
+    shape: Shape = field(default_factory=Shape)
+    warnings: list[str] = field(default_factory=list)
+    """What the person who asked should be told beside the answer; filled while answering."""
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the path; empty when it names none."""
+        return self.target.namespace or ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status code and a JSON body."""
+
+    status: int
+    body: Json
+
+
+def verb_of(method: str, target: Target, *, watch: bool) -> str:
+    """The Kubernetes verb of an HTTP method at a target."""
+    if method in ("GET", "HEAD"):
+        if watch:
+            return "watch"
+        return "get" if target.name else "list"
+    if method == "DELETE":
+        return "delete" if target.name else "deletecollection"
+    return {"POST": "create", "PUT": "update", "PATCH": "patch"}.get(method, "")

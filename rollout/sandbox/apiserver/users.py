@@ -1,0 +1,41 @@
+"""Who asks: bearer tokens and the users behind them."""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from rollout.kube.errors import Unauthorized
+
+PREFIX: Final = "/as/"
+ADMINISTRATORS: Final = "system:masters"
+
+
+@dataclass(frozen=True)
+class User:
+    """A user that the server knows."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+
+
+def token_and_path(header: str, path: str) -> tuple[str, str]:
+    """The token of a request, and its path in the API.
+
+    kubectl sends no credentials without TLS, so a kubeconfig has the token in the server's
+    address: `/as/TOKEN/api/v1/pods` is `/api/v1/pods`.
+    """
+    if path.startswith(PREFIX):
+        token, slash, rest = path.removeprefix(PREFIX).partition("/")
+        return token, slash + rest
+    scheme, _, token = header.partition(" ")
+    return (token.strip() if scheme.lower() == "bearer" else ""), path
+
+
+def authenticated(token: str, tokens: Mapping[str, User]) -> User:
+    """The user whose token it is. Raises Unauthorized."""
+    if token:
+        for known, user in tokens.items():
+            if hmac.compare_digest(known.encode(), token.encode()):
+                return user
+    raise Unauthorized("Unauthorized")
