@@ -30,6 +30,13 @@ def bare(template: Template) -> Any:
     return tidy({**plain, "metadata": metadata})
 
 
+def untracked(template: Template) -> dict[str, Any]:
+    """Return a template without the track label: as the target will have it."""
+    metadata = dict(template.get("metadata") or {})
+    labels = {k: v for k, v in (metadata.get("labels") or {}).items() if k != TRACK}
+    return {**template, "metadata": {**metadata, "labels": labels}}
+
+
 def same(one: Template | None, other: Template | None) -> bool:
     """Whether two pod templates ask for the same pods."""
     return one is not None and other is not None and bare(one) == bare(other)

@@ -1,0 +1,176 @@
+"""Adopting: the target takes the template and rolls while it has no traffic.
+
+Until `committed` the way back is open: the candidate serves. After it the release only finishes.
+"""
+
+from rollout.engine.draft import Draft, Need
+from rollout.engine.facts import base_replicas, candidate_template, edited, same
+from rollout.engine.gates import pause
+from rollout.engine.plan import (
+    Commit,
+    PauseTarget,
+    Select,
+    UnpauseTarget,
+    WriteTemplate,
+)
+from rollout.engine.prepare import drained
+from rollout.engine.progress import followed
+from rollout.engine.rollback import (
+    candidate_gone,
+    finalizers_gone,
+    go_back,
+    services_restored,
+    side_services_gone,
+    target_restored,
+)
+from rollout.engine.snapshot import PodSet, Template
+from rollout.resources.release import Phase
+
+
+def template_written(draft: Draft) -> bool:
+    """Have the target's template be the released one."""
+    status, target = draft.status, draft.snapshot.target
+    if status.committed or target is None:
+        return True
+    wanted = candidate_template(draft.snapshot)
+    if same(target.template, wanted):
+        draft.mark("templated")
+        return True
+    if draft.marked("templated") is not None:
+        return _changed_again(draft, target.template)
+    if edited(draft.snapshot, status) and draft.marked("displaced") is None:
+        return _edit_waits(draft)
+    if draft.marked("displaced") is not None and edited(draft.snapshot, status):
+        draft.update(displaced_edit=dict(target.template))
+    if wanted is None:
+        raise ValueError("a release that adopts has no template")
+    draft.do(WriteTemplate(wanted))
+    return draft.wait("WritingTemplate", f"{target.name} takes the released template")
+
+
+def _changed_again(draft: Draft, template: Template) -> bool:
+    """Somebody replaced the template that we had written."""
+    resolved = draft.status.resolved
+    if resolved is not None and same(template, resolved.stable_template):
+        return go_back(
+            draft,
+            Phase.ROLLED_BACK,
+            "StableTemplateWritten",
+            "the earlier template was written to the target: taken as a rollback",
+        )
+    if draft.marked("displaced") is not None:
+        draft.unmark("templated")
+        return False
+    return _edit_waits(draft)
+
+
+def _edit_waits(draft: Draft) -> bool:
+    target = draft.snapshot.target
+    if target is not None and not target.paused:
+        draft.do(PauseTarget())
+    draft.unmark("templated")
+    return pause(
+        draft,
+        "EditWaiting",
+        f"Deployment {draft.snapshot.target_name} was edited meanwhile and is paused: `rollout "
+        "resume` replaces the edit with the released template, `rollout rollback` goes back",
+    )
+
+
+def adopted_pods(draft: Draft) -> PodSet | None:
+    """Return the target's ReplicaSet of the released template; compared by template."""
+    target = draft.snapshot.target
+    if target is None:
+        return None
+    wanted = target.template if draft.status.committed else candidate_template(draft.snapshot)
+    return next((pods for pods in target.pod_sets if same(pods.template, wanted)), None)
+
+
+def target_rolled(draft: Draft) -> bool:
+    """Wait until every pod of the target is of the released template, and ready."""
+    target = draft.snapshot.target
+    if draft.status.committed or target is None:
+        return True
+    pods = adopted_pods(draft)
+    whole = pods is not None and pods.ready >= target.replicas > 0
+    alone = [p.hash for p in target.populated] == ([pods.hash] if pods else [])
+    if target.observed and whole and alone:
+        if pods is not None and draft.status.hashes.adopted != pods.hash:
+            hashes = draft.status.hashes.model_copy(update={"adopted": pods.hash})
+            draft.update(hashes=hashes)
+        return True
+    if target.paused and draft.marked("adopted") is None:
+        draft.do(UnpauseTarget())
+    ready = pods.ready if pods else 0
+    return draft.wait(
+        "Rolling", f"{target.name} rolls without traffic: {ready} of {target.replicas} pods ready"
+    )
+
+
+def target_held(draft: Draft) -> bool:
+    """Pause the target before traffic goes to it, and have a last look at its template."""
+    target = draft.snapshot.target
+    if draft.status.committed or target is None:
+        return True
+    if not target.paused:
+        draft.do(PauseTarget())
+        return draft.wait("PausingTarget", f"pausing Deployment {target.name}")
+    return target.observed
+
+
+def target_serves(draft: Draft) -> bool:
+    """Have the Services select the target's new pods, and let routers follow."""
+    hash_ = draft.status.hashes.adopted or ""
+    if draft.status.committed:
+        return True
+    behind = [s for s in draft.snapshot.services if s.pinned != hash_]
+    if behind:
+        draft.do(*(Select(service.name, hash_) for service in behind))
+        draft.unmark("adopted")
+        return draft.wait("MovingTraffic", "the Services move to the target's new pods")
+    return drained(draft, "adopted", "the target serves the new version")
+
+
+def committed(draft: Draft) -> bool:
+    """Write down that there is no way back but another release."""
+    if draft.status.committed:
+        return True
+    draft.update(committed=True)
+    draft.tell("Committed", "the target serves the new version; the candidate is removed")
+    draft.do(Commit(draft.status))
+    return True
+
+
+def candidate_serves(draft: Draft) -> bool:
+    """Keep the candidate at the size of the load while it serves."""
+    if not draft.status.committed:
+        followed(draft, base_replicas(draft.snapshot, draft.status))
+    return True
+
+
+def succeeded(draft: Draft) -> bool:
+    """End well."""
+    what = draft.status.resolved.image if draft.status.resolved else "the new version"
+    draft.enter(
+        Phase.SUCCEEDED,
+        "Succeeded",
+        f"{draft.snapshot.target_name} runs {what or 'the new template'}",
+        finished_at=draft.now,
+    )
+    return False
+
+
+NEEDS: tuple[Need, ...] = (
+    candidate_serves,
+    template_written,
+    target_rolled,
+    target_held,
+    target_serves,
+    committed,
+    candidate_gone,
+    side_services_gone,
+    services_restored,
+    target_restored,
+    finalizers_gone,
+    succeeded,
+)

@@ -1,0 +1,215 @@
+"""What others do meanwhile: selectors widened, the target unpaused, taken over, or scaled to 0."""
+
+from datetime import timedelta
+from typing import Final
+
+from rollout.engine.draft import Draft
+from rollout.engine.facts import (
+    base_replicas,
+    candidate_ready,
+    edited,
+    foreign_ready,
+    on_candidate,
+    stable_pods,
+)
+from rollout.engine.gates import pause
+from rollout.engine.plan import Enter, PauseTarget, ScaleCandidate, Select, SetWeight
+from rollout.engine.rollback import go_back
+from rollout.engine.snapshot import DeploymentView, ServiceView
+from rollout.resources.release import Phase
+
+PATIENCE: Final = 3
+"""A selector that is widened for the third time before the cutover ends the release."""
+BACK_OFF: Final = timedelta(seconds=5)
+WATCHED: Final = frozenset(
+    {Phase.PREPARING, Phase.PROGRESSING, Phase.PROMOTING, Phase.BAKING, Phase.PAUSED}
+)
+
+
+def undisputed(draft: Draft) -> bool:
+    """Answer what others have done to the objects of this release. False: that comes first."""
+    if draft.status.committed or draft.phase in {Phase.PENDING, Phase.ROLLING_BACK}:
+        return True
+    if draft.status.resolved is None:
+        return True
+    return (
+        _target_there(draft)
+        and _not_taken_over(draft)
+        and _not_at_zero(draft)
+        and _selectors_kept(draft)
+        and _target_kept(draft)
+    )
+
+
+def _target_there(draft: Draft) -> bool:
+    target, resolved = draft.snapshot.target, draft.status.resolved
+    if target is not None and resolved is not None and target.uid == resolved.deployment_uid:
+        return True
+    return go_back(
+        draft, Phase.FAILED, "TargetGone", "the target Deployment was deleted or made anew"
+    )
+
+
+def _not_taken_over(draft: Draft) -> bool:
+    """I9: a pinned hash must have pods; if the target serves another by now, step aside."""
+    snapshot, status = draft.snapshot, draft.status
+    if draft.phase is Phase.ADOPTING or draft.marked("templated") is not None:
+        return True
+    stable = stable_pods(snapshot, status)
+    gone = stable is None or (stable.replicas == 0 and stable.alive == 0)
+    other = foreign_ready(snapshot, status)
+    if other is None or not gone:
+        return True
+    return take_over(draft, f"its ReplicaSet {other.name} serves instead of the stable version")
+
+
+def take_over(draft: Draft, what: str) -> bool:
+    """End this release: somebody else decides now which pods the target has."""
+    return go_back(
+        draft,
+        Phase.FAILED,
+        "TargetTakenOver",
+        f"Deployment {draft.snapshot.target_name} was taken over: {what}",
+    )
+
+
+def _not_at_zero(draft: Draft) -> bool:
+    """D at 0 is no takeover: pause at weight 0; after the cutover the candidate serves anyway."""
+    target = draft.snapshot.target
+    if target is None or target.replicas > 0 or on_candidate(draft.snapshot, draft.status):
+        return True
+    if draft.phase not in {Phase.PROGRESSING, Phase.PREPARING, Phase.PROMOTING}:
+        return True
+    weighted = [r for r in draft.snapshot.routes if r.exists and r.weight > 0]
+    draft.do(*(SetWeight(route.ingress, 0) for route in weighted))
+    return pause(
+        draft,
+        "TargetAtZero",
+        f"Deployment {target.name} has 0 replicas: scale it up and `rollout resume`, "
+        "or `rollout rollback`",
+    )
+
+
+def _selectors_kept(draft: Draft) -> bool:
+    """Narrow a widened selector again; before the cutover not for ever."""
+    if draft.marked("narrowed") is None or draft.phase not in WATCHED | {Phase.ADOPTING}:
+        return True
+    wide = [s for s in draft.snapshot.services if s.pinned is None]
+    return all(_narrowed_again(draft, service) for service in wide) or not wide
+
+
+def _narrowed_again(draft: Draft, service: ServiceView) -> bool:
+    expected = expected_hash(draft)
+    count = draft.status.contests.get(service.name, 0) + 1
+    after_cutover = draft.marked("cutover") is not None
+    since = draft.marked(f"narrowed-{service.name}")
+    backing_off = after_cutover and count > PATIENCE and since is not None
+    if backing_off and since is not None:
+        pause_for = BACK_OFF * 2 ** min(count - PATIENCE, 6)
+        if not draft.expired(since, pause_for):
+            return True
+    draft.unmark(f"narrowed-{service.name}")
+    draft.mark(f"narrowed-{service.name}")
+    draft.update(contests={**draft.status.contests, service.name: count})
+    who = service.changed_by or "somebody"
+    draft.tell(
+        "SelectorWidened",
+        f"Service {service.name} lost its narrowed selector to {who} (time {count}): "
+        "narrowed again",
+        warning=True,
+    )
+    if count >= PATIENCE and not after_cutover:
+        return _contested(draft, service, who)
+    draft.do(Enter(draft.status))
+    draft.do(Select(service.name, expected))
+    if draft.phase is Phase.PREPARING:
+        draft.unmark("narrowed")
+    return False
+
+
+def _contested(draft: Draft, service: ServiceView, who: str) -> bool:
+    go_back(
+        draft,
+        Phase.FAILED,
+        "SelectorContested",
+        f"{who} keeps widening the selector of Service {service.name}: stop it, or let it "
+        "ignore spec.selector, and start again",
+    )
+    if draft.snapshot.candidate is not None and draft.snapshot.candidate.replicas > 0:
+        draft.do(ScaleCandidate(0))
+    return False
+
+
+def expected_hash(draft: Draft) -> str:
+    """Return the hash that the Services should select at this point of the release."""
+    hashes = draft.status.hashes
+    if draft.marked("adopted") is not None and hashes.adopted:
+        return hashes.adopted
+    if draft.marked("cutover") is not None and hashes.candidate:
+        return hashes.candidate
+    return hashes.stable or ""
+
+
+def _target_kept(draft: Draft) -> bool:
+    """Pause the target again when somebody has unpaused it; the second time let them have it."""
+    target = draft.snapshot.target
+    kept = target is None or target.paused or draft.marked("narrowed") is None
+    if kept or target is None or draft.phase not in WATCHED:
+        return True
+    if draft.status.paused_from and draft.status.paused_from.phase is Phase.ADOPTING:
+        return True
+    who = target.changed_by or "somebody"
+    if edited(draft.snapshot, draft.status):
+        return take_over(draft, f"{who} unpaused it with an edit of its template")
+    if draft.status.contests.get("unpaused", 0) >= 1:
+        return take_over(draft, f"{who} unpaused it for the second time")
+    return _paused_again(draft, target, who)
+
+
+def _paused_again(draft: Draft, target: DeploymentView, who: str) -> bool:
+    draft.update(contests={**draft.status.contests, "unpaused": 1})
+    draft.tell(
+        "TargetUnpaused",
+        f"Deployment {target.name} was unpaused by {who}: paused again; the second time the "
+        "release steps aside",
+        warning=True,
+    )
+    draft.do(Enter(draft.status), PauseTarget())
+    return False
+
+
+def candidate_fit(draft: Draft) -> bool:
+    """After the cutover a candidate without ready pods goes back at once (I1)."""
+    snapshot, status = draft.snapshot, draft.status
+    if draft.phase is Phase.ADOPTING or not on_candidate(snapshot, status):
+        return True
+    if candidate_ready(snapshot, status) > 0:
+        return True
+    stable = stable_pods(snapshot, status)
+    if stable is None or stable.ready == 0:
+        return True
+    return go_back(
+        draft,
+        Phase.ROLLED_BACK,
+        "CandidateNotReady",
+        f"no candidate pod of {base_replicas(snapshot, status)} was ready while it had all traffic",
+    )
+
+
+def report_edit(draft: Draft) -> None:
+    """Say once that the target was edited; the edit waits and gets no traffic (I8)."""
+    watched = WATCHED | {Phase.ADOPTING}
+    if draft.phase not in watched or draft.status.committed:
+        return
+    if not edited(draft.snapshot, draft.status):
+        if any(c.type == "EditWaiting" for c in draft.status.conditions):
+            draft.drop_condition("EditWaiting")
+        return
+    if any(c.type == "EditWaiting" for c in draft.status.conditions):
+        return
+    sentence = (
+        f"the template of Deployment {draft.snapshot.target_name} was edited during the release: "
+        "the edit waits and gets no traffic"
+    )
+    draft.condition("EditWaiting", holds=True, reason="TemplateEdited", message=sentence)
+    draft.tell("EditWaiting", sentence, warning=True)

@@ -1,0 +1,88 @@
+"""The rules that never bend, checked in the product: a plan that breaks one is not carried out.
+
+The needs of the phases are written so that this never happens; this is the net below them.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from rollout.engine.facts import current_step, on_candidate, ready_of
+from rollout.engine.plan import (
+    Action,
+    DeleteCandidate,
+    DeleteRoute,
+    PauseTarget,
+    SaveRestore,
+    ScaleCandidate,
+    Select,
+    SetWeight,
+    WriteTemplate,
+)
+from rollout.engine.snapshot import Snapshot
+from rollout.resources.release import Phase, ReleaseStatus
+
+
+def violations(
+    snapshot: Snapshot, actions: Iterable[Action], status: ReleaseStatus
+) -> Iterator[str]:
+    """Yield a sentence for each rule that the actions would break, in order."""
+    saved = snapshot.release.status.resolved is not None
+    for action in actions:
+        saved = saved or isinstance(action, SaveRestore)
+        if not saved and isinstance(action, Select | PauseTarget):
+            yield f"I5: {action} would change what has not been written down"
+        yield from _of_traffic(snapshot, action, status)
+        yield from _of_pods(snapshot, action, status)
+
+
+def _of_traffic(snapshot: Snapshot, action: Action, status: ReleaseStatus) -> Iterator[str]:
+    match action:
+        case SetWeight(weight=weight) if weight > 0:
+            yield from _weight(snapshot, status, weight)
+        case Select(service=service, hash=hash_) if _moves(snapshot, service, hash_):
+            if ready_of(snapshot, hash_) == 0:
+                yield f"I1: Service {service} would select {hash_}, which has no ready pods"
+        case DeleteRoute(ingress=ingress):
+            if any(r.ingress == ingress and r.weight > 0 for r in snapshot.routes):
+                yield f"I4: the route of {ingress} would go while it has weight"
+        case _:
+            pass
+
+
+def _of_pods(snapshot: Snapshot, action: Action, status: ReleaseStatus) -> Iterator[str]:
+    match action:
+        case WriteTemplate() if status.phase not in {Phase.ADOPTING, Phase.ROLLING_BACK}:
+            yield f"I3: the target's template would change while {status.phase}"
+        case ScaleCandidate(replicas=replicas):
+            yield from _shrink(snapshot, status, replicas)
+        case DeleteCandidate() if on_candidate(snapshot, status):
+            yield "I4: the candidate would go while it has traffic"
+        case _:
+            pass
+
+
+def _moves(snapshot: Snapshot, service: str, hash_: str) -> bool:
+    known = [*snapshot.services, *([snapshot.preview] if snapshot.preview else [])]
+    return any(
+        s.name == service and s.pinned not in (hash_, None)
+        for s in known
+        if s is not snapshot.preview
+    )
+
+
+def _weight(snapshot: Snapshot, status: ReleaseStatus, weight: int) -> Iterator[str]:
+    if ready_of(snapshot, status.hashes.candidate) == 0:
+        yield f"I1: weight {weight} for a candidate with no ready pods"
+    step = current_step(snapshot, status)
+    allowed = step.weight if step is not None and status.phase is Phase.PROGRESSING else 0
+    if weight > allowed:
+        yield f"I2: weight {weight} where {allowed} is allowed ({status.phase})"
+
+
+def _shrink(snapshot: Snapshot, status: ReleaseStatus, replicas: int) -> Iterator[str]:
+    candidate = snapshot.candidate
+    if candidate is None or replicas >= candidate.replicas:
+        return
+    contested = status.ending is not None and status.ending.reason == "SelectorContested"
+    carries = on_candidate(snapshot, status) or any(r.weight > 0 for r in snapshot.routes)
+    if carries and not contested:
+        yield f"I4: the candidate would shrink to {replicas} while it has traffic"

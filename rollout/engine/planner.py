@@ -1,0 +1,145 @@
+"""`plan(snapshot, now)`: the one place where it is decided what happens next."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from rollout.analysis.verdict import Verdict
+from rollout.engine import adopt, prepare, progress, promote, rollback
+from rollout.engine.contests import candidate_fit, report_edit, undisputed
+from rollout.engine.draft import Draft, Need, met
+from rollout.engine.facts import applied_weight, step_count
+from rollout.engine.gates import paused
+from rollout.engine.invariants import violations
+from rollout.engine.people import take_action
+from rollout.engine.plan import Event, Plan
+from rollout.engine.rollback import go_back
+from rollout.engine.snapshot import Snapshot
+from rollout.engine.verdicts import note_verdict
+from rollout.resources.conditions import with_condition
+from rollout.resources.release import Phase, Weight
+
+NEEDS: Final[dict[Phase, tuple[Need, ...]]] = {
+    Phase.PENDING: (prepare.pending,),
+    Phase.PREPARING: prepare.NEEDS,
+    Phase.PROGRESSING: progress.NEEDS,
+    Phase.PAUSED: (paused,),
+    Phase.PROMOTING: promote.PROMOTING,
+    Phase.BAKING: promote.BAKING,
+    Phase.ADOPTING: adopt.NEEDS,
+    Phase.ROLLING_BACK: rollback.NEEDS,
+}
+JUDGED: Final = frozenset({Phase.PROGRESSING, Phase.PROMOTING, Phase.BAKING, Phase.PAUSED})
+
+
+def plan(snapshot: Snapshot, now: datetime) -> Plan:
+    """Decide what comes next for a release. The same arguments give the same plan."""
+    draft = Draft(snapshot, now)
+    _read_back(draft)
+    if (not draft.phase.ended and _goes_on(draft)) or draft.phase is Phase.ROLLING_BACK:
+        _walk(draft)
+    return _guarded(snapshot, draft, now)
+
+
+def _read_back(draft: Draft) -> None:
+    """Note what the cluster shows."""
+    applied = applied_weight(draft.snapshot, draft.status)
+    if draft.status.weight.applied != applied:
+        draft.update(weight=Weight(asked=draft.status.weight.asked, applied=applied))
+    generation = draft.snapshot.release.metadata.generation
+    progress_ = f"{draft.status.step + 1}/{step_count(draft.snapshot)}"
+    draft.update(observed_generation=generation, progress=progress_)
+    note_verdict(draft)
+
+
+def _goes_on(draft: Draft) -> bool:
+    """Answer what comes before any progress. False: a turn was made; it is carried out first."""
+    if draft.phase is Phase.ROLLING_BACK:
+        return True
+    if not _unlatched(draft) or not _wanted(draft):
+        return False
+    before = draft.phase
+    take_action(draft)
+    if draft.phase is not before and draft.phase in {Phase.ROLLING_BACK, Phase.CANCELLED}:
+        return False
+    report_edit(draft)
+    return (
+        undisputed(draft)
+        and candidate_fit(draft)
+        and _not_failed(draft)
+        and progress.candidate_shaky(draft)
+    )
+
+
+def _unlatched(draft: Draft) -> bool:
+    """A latch with this release's uid means that it goes back, whatever status says."""
+    snapshot, uid = draft.snapshot, draft.snapshot.release.metadata.uid
+    objects = [snapshot.target, snapshot.candidate, *snapshot.services, *snapshot.routes]
+    if draft.status.committed or not any(o is not None and o.latch == uid for o in objects):
+        return True
+    action = snapshot.release.spec.action
+    if action is not None and action.type == "rollback":
+        take_action(draft)
+        return draft.phase is not Phase.ROLLING_BACK
+    verdict = draft.status.verdict
+    if verdict is not None and verdict.result == Verdict.FAIL:
+        return go_back(draft, Phase.ROLLED_BACK, "VerdictFail", verdict.message)
+    return go_back(
+        draft, Phase.ROLLED_BACK, "RollbackBegun", "a rollback had begun and is carried on"
+    )
+
+
+def _wanted(draft: Draft) -> bool:
+    """A release that somebody deletes goes back first."""
+    snapshot = draft.snapshot
+    metas = [snapshot.release.metadata]
+    if snapshot.rollout is not None:
+        metas.append(snapshot.rollout.metadata)
+    deleted = any(meta.deletion_timestamp is not None for meta in metas)
+    gone = snapshot.rollout is None and draft.phase is not Phase.PENDING
+    if draft.status.committed or not (deleted or gone):
+        return True
+    if draft.phase is Phase.PENDING:
+        draft.enter(Phase.CANCELLED, "Deleted", "deleted before it began", finished_at=draft.now)
+        return False
+    what = "Release" if snapshot.release.metadata.deletion_timestamp else "Rollout"
+    return go_back(draft, Phase.CANCELLED, "Deleted", f"the {what} was deleted")
+
+
+def _not_failed(draft: Draft) -> bool:
+    """A Fail takes the release back, also while it is paused."""
+    verdict = draft.snapshot.verdict
+    if verdict is None or verdict.verdict is not Verdict.FAIL or draft.phase not in JUDGED:
+        return True
+    return go_back(draft, Phase.ROLLED_BACK, "VerdictFail", verdict.message)
+
+
+def _walk(draft: Draft) -> None:
+    """Go through the needs of the phase, and on into the next when they are all met."""
+    for _ in Phase:
+        before = (draft.phase, draft.status.step)
+        if draft.phase.ended or not met(draft, NEEDS[draft.phase]):
+            break
+        if (draft.phase, draft.status.step) == before:
+            break
+    if draft.phase is Phase.PROGRESSING:
+        progress.shaky_too_long(draft)
+
+
+def _guarded(snapshot: Snapshot, draft: Draft, now: datetime) -> Plan:
+    """Seal the plan; one that would break a rule becomes a hold with a condition."""
+    sealed = draft.plan()
+    broken = next(violations(snapshot, sealed.actions, sealed.status), None)
+    if broken is None:
+        return sealed
+    before = snapshot.release.status
+    conditions = with_condition(
+        before.conditions, "Safe", holds=False, reason="RuleWouldBreak", message=broken, now=now
+    )
+    status = before.model_copy(update={"conditions": conditions, "message": broken})
+    return replace(
+        sealed,
+        actions=(),
+        status=status,
+        events=(Event("RuleWouldBreak", broken, warning=True),),
+    )

@@ -1,0 +1,292 @@
+"""Pending and Preparing: from an untouched cluster to a candidate that waits at weight 0.
+
+The order is the design: write down what is there, stop the target from rolling, narrow the
+Services so that no candidate pod can get a request by its labels, and only then create one.
+"""
+
+from rollout.engine.admission import objections
+from rollout.engine.draft import Draft, Need
+from rollout.engine.facts import (
+    base_replicas,
+    candidate_pods,
+    candidate_template,
+    current_step,
+    drain,
+    pods_for,
+    untracked,
+)
+from rollout.engine.plan import (
+    AddFinalizer,
+    CreateCandidate,
+    CreateRoute,
+    CreateSideService,
+    PauseTarget,
+    SaveRestore,
+    ScaleCandidate,
+    Select,
+    SetWeight,
+)
+from rollout.engine.rollback import go_back
+from rollout.engine.snapshot import DeploymentView, Snapshot
+from rollout.resources.duration import format_duration
+from rollout.resources.release import Hashes, Phase, Resolved, Saved
+from rollout.resources.words import RESTORE_FINALIZER
+from rollout.resources.writes import Kind
+
+
+def pending(draft: Draft) -> bool:
+    """Begin, wait for what passes by itself, or end with the reason why it cannot begin."""
+    against = objections(draft.snapshot)
+    if not against:
+        draft.enter(
+            Phase.PREPARING,
+            "Started",
+            _started(draft.snapshot),
+            started_at=draft.now,
+            progress_since=draft.now,
+        )
+        return True
+    first = against[0]
+    created = draft.snapshot.release.metadata.creation_timestamp or draft.now
+    patience = draft.snapshot.strategy.common.progress_deadline
+    if first.passing and not draft.expired(created, patience):
+        return draft.wait(first.reason, first.message)
+    end = Phase.CANCELLED if first.reason in {"AlreadyServing", "RivalExists"} else Phase.FAILED
+    draft.enter(end, first.reason, first.message, finished_at=draft.now)
+    return False
+
+
+def _started(snapshot: Snapshot) -> str:
+    what = snapshot.release.spec.version or "a new template"
+    who = f" by {snapshot.release.spec.by}" if snapshot.release.spec.by else ""
+    why = f": {snapshot.release.spec.reason}" if snapshot.release.spec.reason else ""
+    return f"{what} of {snapshot.target_name} is released as {snapshot.strategy.name}{who}{why}"
+
+
+def finalizers(draft: Draft) -> bool:
+    """Have deletion of the Release and its Rollout roll back first."""
+    snapshot = draft.snapshot
+    objects = [(Kind.RELEASE, snapshot.release.metadata)]
+    if snapshot.rollout is not None:
+        objects.append((Kind.ROLLOUT, snapshot.rollout.metadata))
+    lacking = [(k, m.name) for k, m in objects if RESTORE_FINALIZER not in m.finalizers]
+    draft.do(*(AddFinalizer(kind, name) for kind, name in lacking))
+    return not lacking
+
+
+def saved(draft: Draft) -> bool:
+    """Freeze what the release goes by and write down what is there (I5)."""
+    if draft.status.resolved is not None:
+        return True
+    snapshot = draft.snapshot
+    resolved = resolve(snapshot)
+    draft.update(
+        resolved=resolved,
+        restore=_save(snapshot),
+        hashes=Hashes(stable=resolved.stable_hash),
+    )
+    draft.do(SaveRestore(draft.status))
+    return False
+
+
+def resolve(snapshot: Snapshot) -> Resolved:
+    """Freeze strategy, policy, templates and targets."""
+    target = snapshot.target
+    if target is None or snapshot.template is None:
+        raise ValueError("a release was admitted without a target or a template")
+    serving = target.populated[0]
+    return Resolved(
+        strategy=snapshot.strategy,
+        policy=snapshot.policy,
+        traffic=snapshot.traffic.model_copy(
+            update={
+                "services": [service.name for service in snapshot.services],
+                "ingresses": [route.ingress for route in snapshot.routes],
+            }
+        ),
+        deployment=target.name,
+        deployment_uid=target.uid,
+        container=snapshot.container,
+        image=snapshot.image,
+        stable_image=snapshot.stable_image,
+        template=dict(snapshot.template),
+        stable_template=dict(serving.template),
+        stable_hash=serving.hash,
+        replicas=target.replicas,
+    )
+
+
+def _save(snapshot: Snapshot) -> list[Saved]:
+    found = []
+    if (target := snapshot.target) is not None:
+        fields = target.saved or {"spec.paused": target.paused}
+        found.append(
+            Saved(kind="Deployment", name=target.name, uid=target.uid, fields=dict(fields))
+        )
+    services = [*snapshot.services, *([snapshot.preview] if snapshot.preview else [])]
+    for service in services:
+        kept = service.saved or {"spec.selector.pod-template-hash": service.pinned}
+        found.append(Saved(kind="Service", name=service.name, uid=service.uid, fields=dict(kept)))
+    return found
+
+
+def target_paused(draft: Draft) -> bool:
+    """Stop the target from rolling; undo when it had begun to roll meanwhile."""
+    target = draft.snapshot.target
+    if target is None:
+        return go_back(draft, Phase.FAILED, "TargetGone", "the target Deployment is gone")
+    if not target.paused:
+        draft.do(PauseTarget())
+        return draft.wait("PausingTarget", f"pausing Deployment {target.name}")
+    if not target.observed:
+        return draft.wait("PausingTarget", f"Deployment {target.name} has yet to see its pause")
+    if len(target.populated) > 1 and draft.marked("narrowed") is None:
+        return go_back(
+            draft,
+            Phase.FAILED,
+            "TargetNotSettled",
+            f"Deployment {target.name} began an update of its own before it could be paused: "
+            "start again when that is over",
+        )
+    return True
+
+
+def services_narrowed(draft: Draft) -> bool:
+    """Narrow every Service to the stable version, and let routers follow."""
+    stable = draft.status.hashes.stable
+    if stable is None:
+        raise ValueError("a release that is prepared has no stable hash")
+    wide = [s for s in draft.snapshot.services if s.pinned != stable]
+    draft.do(*(Select(service.name, stable) for service in wide))
+    if wide:
+        draft.unmark("narrowed")
+        return draft.wait("Narrowing", "narrowing the Services to the stable version")
+    return drained(draft, "narrowed", "the Services select the stable version")
+
+
+def drained(draft: Draft, mark: str, what: str) -> bool:
+    """Wait for routers and endpoints that lag, from when a move was read back."""
+    since = draft.mark(mark)
+    if draft.expired(since, drain(draft.snapshot)):
+        return True
+    return draft.wait("Draining", f"{what}; waiting for routers", since + drain(draft.snapshot))
+
+
+def candidate_created(draft: Draft) -> bool:
+    """Create the candidate Deployment empty, and learn its hash."""
+    snapshot = draft.snapshot
+    if snapshot.candidate is None:
+        template = candidate_template(snapshot)
+        if template is None:
+            raise ValueError("a release that is prepared has no template")
+        draft.do(CreateCandidate(template))
+        return draft.wait("CreatingCandidate", f"creating Deployment {snapshot.candidate_name}")
+    pods = candidate_pods(snapshot, draft.status)
+    if pods is None or not snapshot.candidate.observed:
+        return draft.wait("CreatingCandidate", "waiting for the candidate's ReplicaSet")
+    if draft.status.hashes.candidate != pods.hash:
+        _learn(draft, pods.hash, snapshot.candidate)
+    return True
+
+
+def _learn(draft: Draft, hash_: str, candidate: DeploymentView) -> None:
+    """Note the candidate's hash, and its template with the server's defaults in it."""
+    draft.update(hashes=draft.status.hashes.model_copy(update={"candidate": hash_}))
+    if draft.status.resolved is not None:
+        template = untracked(candidate.template)
+        draft.update(resolved=draft.status.resolved.model_copy(update={"template": template}))
+
+
+def preparing_size(draft: Draft) -> int:
+    """How many candidate pods the first thing after Preparing needs."""
+    snapshot = draft.snapshot
+    base = base_replicas(snapshot, draft.status)
+    step = current_step(snapshot, draft.status)
+    if step is not None:
+        return pods_for(step, base)
+    preview = snapshot.strategy.blue_green
+    return (preview.preview_replicas if preview else None) or base
+
+
+def candidate_sized(draft: Draft) -> bool:
+    """Bring the candidate to the size for what comes next, within its deadline."""
+    return sized(draft, preparing_size(draft)) or (in_time(draft) and False)
+
+
+def sized(draft: Draft, wanted: int) -> bool:
+    """Have at least this many available candidate pods (I4: pods before traffic)."""
+    candidate = draft.snapshot.candidate
+    if candidate is None:
+        return draft.wait("CandidateGone", "the candidate Deployment is gone")
+    if candidate.replicas < wanted:
+        draft.do(ScaleCandidate(wanted))
+        return draft.wait("ScalingCandidate", f"scaling the candidate to {wanted}")
+    ready = candidate_pods(draft.snapshot, draft.status)
+    have = min(candidate.available, ready.ready if ready else 0)
+    if have >= wanted:
+        return True
+    return draft.wait("WaitingForCandidate", f"{have} of {wanted} candidate pods are available")
+
+
+def side_services(draft: Draft) -> bool:
+    """Create the Services that select the candidate."""
+    hash_ = draft.status.hashes.candidate or ""
+    lacking = [s for s in draft.snapshot.side_services if not s.exists]
+    draft.do(*(CreateSideService(side.service, hash_) for side in lacking))
+    preview = draft.snapshot.preview
+    if preview is not None and preview.pinned != hash_:
+        draft.do(Select(preview.name, hash_))
+        return False
+    return not lacking
+
+
+def routes_at_zero(draft: Draft) -> bool:
+    """Create the canary routes at weight 0, and let routers learn of them."""
+    if draft.snapshot.strategy.canary is None:
+        return True
+    lacking = [r for r in draft.snapshot.routes if not r.exists]
+    draft.do(*(CreateRoute(route.ingress) for route in lacking))
+    loud = [r for r in draft.snapshot.routes if r.exists and r.weight != 0]
+    draft.do(*(SetWeight(route.ingress, 0) for route in loud))
+    if lacking or loud:
+        return draft.wait("CreatingRoute", "creating the canary route at weight 0")
+    return drained(draft, "routed", "the canary route is there at weight 0")
+
+
+def in_time(draft: Draft) -> bool:
+    """Go back when the candidate has had its time."""
+    since = draft.status.progress_since or draft.now
+    allowed = draft.snapshot.strategy.common.progress_deadline
+    if not draft.expired(since, allowed):
+        return True
+    return go_back(
+        draft,
+        Phase.ROLLED_BACK,
+        "ProgressDeadlineExceeded",
+        f"the candidate was not ready within {format_duration(allowed)}: {draft.status.message}",
+    )
+
+
+def prepared(draft: Draft) -> bool:
+    """Go on to the first step."""
+    draft.enter(
+        Phase.PROGRESSING,
+        "StepEntered",
+        "the candidate is ready and has no traffic yet",
+        step=0,
+        progress_since=draft.now,
+    )
+    return True
+
+
+NEEDS: tuple[Need, ...] = (
+    finalizers,
+    saved,
+    target_paused,
+    services_narrowed,
+    candidate_created,
+    candidate_sized,
+    side_services,
+    routes_at_zero,
+    prepared,
+)

@@ -1,0 +1,180 @@
+"""Progressing: canary steps, and blue-green's wait before the cutover."""
+
+from rollout.analysis.verdict import Verdict
+from rollout.engine.draft import Draft, Need
+from rollout.engine.facts import (
+    base_replicas,
+    candidate_ready,
+    current_step,
+    pods_for,
+    step_count,
+)
+from rollout.engine.gates import approved, passed, pause, unavailable
+from rollout.engine.plan import ScaleCandidate, SetWeight
+from rollout.engine.prepare import in_time, sized
+from rollout.engine.rollback import go_back
+from rollout.resources.duration import format_duration
+from rollout.resources.release import Phase
+from rollout.resources.rollout import CanaryStep, OnUndecided
+
+DEFAULT_PATIENCE = 10
+"""Without maxDuration a step waits this many times its minDuration for a clear verdict."""
+
+
+def step_reached(draft: Draft) -> bool:
+    """Have the pods, then the weight, then read it back (I4, I2)."""
+    step = current_step(draft.snapshot, draft.status)
+    if step is None:
+        return True
+    routes = [r for r in draft.snapshot.routes if r.exists]
+    behind = [r for r in routes if r.weight != step.weight]
+    wanted = pods_for(step, base_replicas(draft.snapshot, draft.status))
+    if not behind:
+        followed(draft, wanted)
+        draft.mark("weight")
+        return True
+    if not sized(draft, wanted):
+        return in_time(draft) and False
+    draft.unmark("weight")
+    draft.weigh(step.weight)
+    draft.do(*(SetWeight(route.ingress, step.weight) for route in behind))
+    return draft.wait("SettingWeight", f"setting the candidate's weight to {step.weight} %")
+
+
+def followed(draft: Draft, wanted: int) -> None:
+    """Let the candidate grow with the target; it never shrinks while it has traffic."""
+    candidate = draft.snapshot.candidate
+    if candidate is not None and candidate.replicas < wanted:
+        draft.do(ScaleCandidate(wanted))
+
+
+def step_judged(draft: Draft) -> bool:
+    """Hold the step for its time, and have the judge agree."""
+    step = current_step(draft.snapshot, draft.status)
+    if step is None or passed(draft):
+        return True
+    since = draft.mark("weight")
+    verdict = draft.snapshot.verdict
+    missing = verdict is not None and verdict.verdict in {Verdict.NO_DATA, Verdict.ERROR}
+    if missing and not unavailable(draft):
+        return False
+    if not draft.expired(since, step.min_duration):
+        end = since + step.min_duration
+        return draft.wait(
+            "Holding", f"holding {step.weight} % for {format_duration(step.min_duration)}", end
+        )
+    if missing or (verdict is not None and verdict.verdict is Verdict.PASS):
+        return True
+    return _undecided(draft, step)
+
+
+def _undecided(draft: Draft, step: CanaryStep) -> bool:
+    patience = step.max_duration or step.min_duration * DEFAULT_PATIENCE
+    verdict = draft.snapshot.verdict
+    said = verdict.message if verdict is not None else "no verdict yet"
+    since = draft.mark("weight")
+    if not draft.expired(since, patience):
+        return draft.wait("Undecided", f"{step.weight} % is not decided: {said}", since + patience)
+    match step.on_undecided:
+        case OnUndecided.ADVANCE:
+            draft.tell("AdvancedUndecided", said)
+            return True
+        case OnUndecided.ROLLBACK:
+            return go_back(draft, Phase.ROLLED_BACK, "Undecided", said)
+        case OnUndecided.HOLD:
+            return pause(
+                draft,
+                "Undecided",
+                f"{step.weight} % stayed undecided ({said}): `rollout promote` or "
+                "`rollout rollback`",
+            )
+
+
+def step_approved(draft: Draft) -> bool:
+    """Wait for a person after the step, where it says so."""
+    step = current_step(draft.snapshot, draft.status)
+    return approved(draft, step.approval if step else None, f"step {draft.status.step + 1}")
+
+
+def preview_approved(draft: Draft) -> bool:
+    """Blue-green: wait for the reference that the bake needs, then for a person."""
+    blue_green = draft.snapshot.strategy.blue_green
+    if blue_green is None or passed(draft):
+        return True
+    verdict = draft.snapshot.verdict
+    if verdict is None or verdict.verdict is not Verdict.PASS:
+        missing = verdict is None or verdict.verdict in {Verdict.NO_DATA, Verdict.ERROR}
+        if not missing:
+            said = verdict.message if verdict is not None else ""
+            return draft.wait("CollectingReference", f"stable's reference is collected: {said}")
+        if not unavailable(draft):
+            return False
+    return approved(draft, blue_green.approval, "the cutover")
+
+
+def step_over(draft: Draft) -> bool:
+    """Go on to the next step, or to all traffic."""
+    following = draft.status.step + 1
+    count = step_count(draft.snapshot)
+    draft.unmark("weight", "resumed", "shaky")
+    if following < count:
+        step = draft.snapshot.strategy.canary
+        weight = step.steps[following].weight if step else 0
+        draft.enter(
+            Phase.PROGRESSING,
+            "StepEntered",
+            f"step {following + 1} of {count}: {weight} %",
+            step=following,
+            progress_since=draft.now,
+        )
+        return True
+    draft.enter(
+        Phase.PROMOTING,
+        "Promoting",
+        "the candidate takes all traffic",
+        progress_since=draft.now,
+    )
+    return True
+
+
+def candidate_shaky(draft: Draft) -> bool:
+    """Take traffic away from a candidate with no ready pod (I1). True: nothing to fear."""
+    routes = [r for r in draft.snapshot.routes if r.exists and r.weight > 0]
+    if not routes or candidate_ready(draft.snapshot, draft.status) > 0:
+        return True
+    if draft.marked("shaky") is None:
+        draft.tell(
+            "CandidateNotReady",
+            "no candidate pod is ready: its traffic goes to the stable version meanwhile",
+            warning=True,
+        )
+    draft.mark("shaky")
+    draft.unmark("weight")
+    draft.weigh(0)
+    draft.do(*(SetWeight(route.ingress, 0) for route in routes))
+    return False
+
+
+def shaky_too_long(draft: Draft) -> bool:
+    """Go back when the candidate flaps for longer than its deadline. True: it does not."""
+    since = draft.marked("shaky")
+    if since is None or candidate_ready(draft.snapshot, draft.status) > 0:
+        return True
+    allowed = draft.snapshot.strategy.common.progress_deadline
+    if not draft.expired(since, allowed):
+        return True
+    return go_back(
+        draft,
+        Phase.ROLLED_BACK,
+        "ProgressDeadlineExceeded",
+        "the candidate kept losing its ready pods",
+    )
+
+
+NEEDS: tuple[Need, ...] = (
+    step_reached,
+    step_judged,
+    step_approved,
+    preview_approved,
+    step_over,
+)

@@ -1,0 +1,305 @@
+"""The way back: traffic first, then the drain, then pods, then what the user owned.
+
+Every traffic write on this way carries the latch, so that a controller that starts anew goes on
+going back even when status could not be written.
+"""
+
+from rollout.engine.draft import Draft, Need
+from rollout.engine.facts import (
+    candidate_alive,
+    candidate_template,
+    drain,
+    edited,
+    foreign_ready,
+    on_candidate,
+    ready_of,
+    same,
+    stable_pods,
+)
+from rollout.engine.plan import (
+    Action,
+    DeleteCandidate,
+    DeleteRoute,
+    DeleteSideService,
+    LatchCandidate,
+    LatchTarget,
+    PauseTarget,
+    RemoveFinalizer,
+    RestoreService,
+    RestoreTarget,
+    ScaleCandidate,
+    Select,
+    SetWeight,
+    UnpauseTarget,
+    WriteTemplate,
+)
+from rollout.engine.snapshot import ServiceView
+from rollout.resources.release import Ending, Phase
+from rollout.resources.words import RESTORE_FINALIZER
+from rollout.resources.writes import Kind
+
+
+def go_back(draft: Draft, phase: Phase, reason: str, message: str) -> bool:
+    """Turn round: move traffic off the candidate, then write down that the release goes back.
+
+    Returns False, so that a need can end with it.
+    """
+    if adopting(draft):
+        draft.mark("templated")
+    draft.do(*retreat(draft))
+    draft.unmark("retreated")
+    draft.weigh(0)
+    draft.enter(
+        Phase.ROLLING_BACK,
+        "RollingBack",
+        message,
+        ending=Ending(phase=phase, reason=reason, message=message),
+        paused_from=None,
+    )
+    return False
+
+
+def retreat(draft: Draft) -> list[Action]:
+    """Say the writes that take the candidate's traffic away, those that matter most first."""
+    snapshot, status = draft.snapshot, draft.status
+    moves: list[Action] = []
+    if adopting(draft):
+        back_on = status.hashes.candidate
+        moved = [s for s in snapshot.services if s.pinned == status.hashes.adopted]
+        if back_on is not None and ready_of(snapshot, back_on) > 0:
+            moves += [Select(s.name, back_on, latch=True) for s in moved]
+    elif (home := home_hash(draft)) is not None:
+        moved = list(on_candidate(snapshot, status))
+        moves += [Select(service.name, home, latch=True) for service in moved]
+    weighted = [r for r in snapshot.routes if r.exists and r.weight > 0]
+    moves += [SetWeight(route.ingress, 0, latch=True) for route in weighted]
+    return moves
+
+
+def adopting(draft: Draft) -> bool:
+    """Whether the target has been given the candidate's template, so that stable is not whole."""
+    target, resolved = draft.snapshot.target, draft.status.resolved
+    if target is None or resolved is None:
+        return False
+    if draft.marked("templated") is not None:
+        return True
+    released = same(target.template, candidate_template(draft.snapshot))
+    return released and not same(target.template, resolved.stable_template)
+
+
+def home_hash(draft: Draft) -> str | None:
+    """Return the hash that all traffic goes back to; None while none has ready pods (I1, I9)."""
+    stable = stable_pods(draft.snapshot, draft.status)
+    if stable is not None and stable.ready > 0:
+        return stable.hash
+    other = foreign_ready(draft.snapshot, draft.status)
+    return other.hash if other else None
+
+
+def latched(draft: Draft) -> bool:
+    """Put the latch on what has none yet: nothing is undone before it is there."""
+    snapshot, uid = draft.snapshot, draft.snapshot.release.metadata.uid
+    if draft.marked("latched") is not None or draft.status.resolved is None:
+        return True
+    if snapshot.target is not None and snapshot.target.latch != uid and snapshot.target.saved:
+        draft.do(LatchTarget())
+    if snapshot.candidate is not None and snapshot.candidate.latch != uid:
+        draft.do(LatchCandidate())
+    for service in snapshot.services:
+        if service.latch != uid and service.pinned is not None:
+            draft.do(Select(service.name, service.pinned, latch=True))
+    for route in snapshot.routes:
+        if route.exists and route.latch != uid:
+            draft.do(SetWeight(route.ingress, 0, latch=True))
+    draft.mark("latched")
+    return True
+
+
+def target_whole(draft: Draft) -> bool:
+    """Give the target stable's template back and let it roll, while the candidate serves."""
+    target, status = draft.snapshot.target, draft.status
+    if target is None or status.resolved is None or not adopting(draft):
+        return True
+    if draft.marked("returned") is not None:
+        return True
+    stable = status.resolved.stable_template
+    if not same(target.template, stable):
+        draft.do(WriteTemplate(stable))
+        return draft.wait("RestoringTemplate", f"giving {target.name} its earlier template back")
+    pods = stable_pods(draft.snapshot, status)
+    if target.complete and pods is not None and pods.ready >= target.replicas:
+        draft.mark("returned")
+        return True
+    if target.paused:
+        draft.do(UnpauseTarget())
+    return draft.wait(
+        "RestoringPods",
+        f"{target.name} brings back the stable version without traffic: "
+        f"{pods.ready if pods else 0} of {target.replicas} pods are ready",
+    )
+
+
+def traffic_home(draft: Draft) -> bool:
+    """Have no request go to the candidate, and let routers follow."""
+    snapshot = draft.snapshot
+    weighted = [r for r in snapshot.routes if r.exists and r.weight > 0]
+    draft.do(*(SetWeight(route.ingress, 0, latch=True) for route in weighted))
+    astray = [s for s in snapshot.services if _astray(draft, s)]
+    home = home_hash(draft)
+    if home is not None:
+        draft.do(*(Select(service.name, home, latch=True) for service in astray))
+    elif astray:
+        draft.condition(
+            "StableReady",
+            holds=False,
+            reason="NoReadyPods",
+            message="no pod of the stable version is ready: traffic stays until one is",
+        )
+        return draft.wait("WaitingForStable", "waiting for a ready pod of the stable version")
+    if astray or weighted:
+        draft.unmark("retreated")
+        return draft.wait("MovingTraffic", "moving all traffic back to the stable version")
+    since = draft.mark("retreated")
+    if draft.expired(since, drain(snapshot)):
+        return True
+    return draft.wait(
+        "Draining",
+        "no traffic is sent to the candidate; waiting for routers",
+        since + drain(snapshot),
+    )
+
+
+def _astray(draft: Draft, service: ServiceView) -> bool:
+    """Whether a Service may still send requests to the candidate, or to nobody."""
+    snapshot, status = draft.snapshot, draft.status
+    if service.pinned is None:
+        return candidate_alive(snapshot) > 0
+    if service.pinned == status.hashes.candidate:
+        return True
+    if service.pinned == status.hashes.adopted:
+        return True
+    return ready_of(snapshot, service.pinned) == 0 and home_hash(draft) not in (
+        None,
+        service.pinned,
+    )
+
+
+def routes_gone(draft: Draft) -> bool:
+    """Remove the canary routes, which have had weight 0 for a drain."""
+    present = [r for r in draft.snapshot.routes if r.exists]
+    draft.do(*(DeleteRoute(route.ingress) for route in present))
+    if present:
+        return draft.wait("RemovingRoute", "removing the canary route")
+    return True
+
+
+def candidate_gone(draft: Draft) -> bool:
+    """Scale the candidate to zero, wait until its pods have been told to stop, remove it."""
+    candidate = draft.snapshot.candidate
+    if candidate is None:
+        return True
+    if candidate.replicas > 0:
+        draft.do(ScaleCandidate(0))
+        return draft.wait("RemovingCandidate", "scaling the candidate to 0")
+    left = candidate_alive(draft.snapshot)
+    if left > 0 or not candidate.observed:
+        return draft.wait("RemovingCandidate", f"{left} candidate pods are left")
+    draft.do(DeleteCandidate())
+    return draft.wait("RemovingCandidate", "removing the candidate Deployment")
+
+
+def side_services_gone(draft: Draft) -> bool:
+    """Remove the Services that selected the candidate; give a preview Service back."""
+    present = [side for side in draft.snapshot.side_services if side.exists]
+    draft.do(*(DeleteSideService(side.service) for side in present))
+    preview = draft.snapshot.preview
+    if preview is not None and ours(draft, preview):
+        draft.do(RestoreService(preview.name))
+        return False
+    return not present
+
+
+def ours(draft: Draft, service: ServiceView) -> bool:
+    """Whether a Service still carries something that we put there."""
+    hashes = draft.status.hashes
+    pins = {hashes.stable, hashes.candidate, hashes.adopted} - {None}
+    foreign = foreign_ready(draft.snapshot, draft.status)
+    if foreign is not None:
+        pins = pins | {foreign.hash}
+    return service.saved is not None or service.latch is not None or service.pinned in pins
+
+
+def services_restored(draft: Draft) -> bool:
+    """Give the Services their own selectors back (I5)."""
+    held = [service for service in draft.snapshot.services if ours(draft, service)]
+    draft.do(*(RestoreService(service.name) for service in held))
+    if held:
+        return draft.wait("RestoringServices", "giving the Services their own selectors back")
+    return True
+
+
+def target_restored(draft: Draft) -> bool:
+    """Give the target back; an edit that nobody has judged goes on waiting on a paused target."""
+    target = draft.snapshot.target
+    if target is None or (target.saved is None and target.latch is None):
+        return True
+    if edit_waits(draft):
+        if target.latch is None and target.paused and draft.marked("edit-left") is not None:
+            return True
+        if not target.paused and not taken_over(draft):
+            draft.do(PauseTarget())
+        draft.do(RestoreTarget(keep_paused=True))
+        draft.mark("edit-left")
+        draft.tell(
+            "EditWaiting",
+            f"Deployment {target.name} was edited meanwhile and stays paused with that edit: "
+            "`rollout start` releases it",
+            warning=True,
+        )
+        return False
+    draft.do(RestoreTarget())
+    return draft.wait("RestoringTarget", f"giving Deployment {target.name} back")
+
+
+def edit_waits(draft: Draft) -> bool:
+    """Whether the target holds a template that no release has judged, and is not in use."""
+    return edited(draft.snapshot, draft.status) and not taken_over(draft)
+
+
+def taken_over(draft: Draft) -> bool:
+    """Whether this release ends because somebody else rolls the target now."""
+    return draft.status.ending is not None and draft.status.ending.reason == "TargetTakenOver"
+
+
+def finalizers_gone(draft: Draft) -> bool:
+    """Let the server delete Release and Rollout at will again."""
+    snapshot = draft.snapshot
+    objects = [(Kind.RELEASE, snapshot.release.metadata)]
+    if snapshot.rollout is not None:
+        objects.insert(0, (Kind.ROLLOUT, snapshot.rollout.metadata))
+    held = [(k, m.name) for k, m in objects if RESTORE_FINALIZER in m.finalizers]
+    draft.do(*(RemoveFinalizer(kind, name) for kind, name in held))
+    return not held
+
+
+def ended(draft: Draft) -> bool:
+    """End as was written down when the release turned round."""
+    ending = draft.status.ending or Ending(
+        phase=Phase.ROLLED_BACK, reason="RolledBack", message="the release was rolled back"
+    )
+    draft.enter(ending.phase, ending.reason, ending.message, finished_at=draft.now)
+    return False
+
+
+NEEDS: tuple[Need, ...] = (
+    latched,
+    target_whole,
+    traffic_home,
+    routes_gone,
+    candidate_gone,
+    side_services_gone,
+    services_restored,
+    target_restored,
+    finalizers_gone,
+    ended,
+)
