@@ -1,0 +1,115 @@
+"""All checks of the project, from nothing: `python3 -m tests` (`--fast`: under a minute).
+
+Needs Python 3.11 with venv, and nothing else: it makes `.venv` from the locked requirements,
+builds the real control plane (once; about 7 minutes), and fails when a real part is missing.
+This file is run by the system's Python, so it uses the standard library only.
+"""
+
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+import time
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+LOCK = ROOT / ".ci" / "requirements.txt"
+STAMP = VENV / "requirements.sha256"
+SYSTEM = "controlplane or system"
+CHECKS = {
+    "format": ["ruff", "format", "--check", "."],
+    "lint": ["ruff", "check", "."],
+    "types": ["mypy"],
+    "imports": ["lint-imports"],
+}
+
+
+def main() -> int:
+    """Set up, then run every check; the first that fails ends the run with its exit code."""
+    arguments = _arguments()
+    started = time.monotonic()
+    set_up()
+    build = None if arguments.fast else _start_build()
+    try:
+        for name, command in CHECKS.items():
+            run(name, [str(VENV / "bin" / command[0]), *command[1:]])
+        run("unit tests", [*_pytest(), "-n", "2", "-m", f"not ({SYSTEM})"])
+        if build is not None:
+            _await_build(build)
+            run("real parts", [*_pytest(), "-n", arguments.workers, "-m", SYSTEM])
+    finally:
+        if build is not None and build.poll() is None:
+            build.terminate()
+    print(f"all checks passed in {time.monotonic() - started:.0f} s", flush=True)
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python3 -m tests", description=__doc__)
+    parser.add_argument(
+        "--fast", action="store_true", help="format, lint, types, imports and unit tests only"
+    )
+    parser.add_argument(
+        "--workers", default="4", help="processes for the tests of real parts, which mostly wait"
+    )
+    return parser.parse_args()
+
+
+def set_up() -> None:
+    """Make `.venv` hold what the lock file says, unless it does already."""
+    wanted = hashlib.sha256(LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    if STAMP.is_file() and STAMP.read_text() == wanted:
+        return
+    if not PYTHON.exists():
+        _make_environment()
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    run("requirements", [*pip, "--require-hashes", "-r", str(LOCK)])
+    run("package", [*pip, "--no-deps", "-e", str(ROOT)])
+    STAMP.write_text(wanted)
+
+
+def _make_environment() -> None:
+    try:
+        venv.create(VENV, with_pip=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.exit(
+            f"cannot make {VENV}: {error}\n"
+            "On Debian and Ubuntu: apt-get install python3-venv, then remove .venv and try again."
+        )
+
+
+def _start_build() -> subprocess.Popen[bytes]:
+    """Build the control plane while the quick checks run; it is cached outside the tree."""
+    return subprocess.Popen([str(PYTHON), "-m", "tests.controlplane.build"], cwd=ROOT)
+
+
+def _await_build(build: subprocess.Popen[bytes]) -> None:
+    if build.wait(timeout=3600) != 0:
+        sys.exit("the real control plane cannot be built: see above")
+
+
+def _pytest() -> list[str]:
+    return [str(PYTHON), "-m", "pytest", "-q"]
+
+
+def run(name: str, command: list[str]) -> None:
+    """Run one check from the root of the project; exit with its code when it fails."""
+    print(f"--- {name}", flush=True)
+    started = time.monotonic()
+    done = subprocess.run(command, cwd=ROOT, check=False, env=_environment())
+    if done.returncode != 0:
+        print(f"--- {name} failed with exit code {done.returncode}", flush=True)
+        sys.exit(done.returncode)
+    print(f"--- {name}: {time.monotonic() - started:.0f} s", flush=True)
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
