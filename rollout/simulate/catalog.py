@@ -4,7 +4,7 @@ Built-in kinds are a table; custom kinds join it when their CRD is created.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from rollout.resources.writes import Kind, Object, Resource
@@ -42,8 +42,8 @@ class ApiResource:
     """What a write of the status subresource is put through, where that is more than nothing."""
     validate_status: Validate = nothing
     generation_moves: Compare | None = None
-    initial: Object = field(default_factory=dict)
-    """Top-level fields of a new object that its creator cannot set, such as `status`."""
+    initial: Object | None = None
+    """Fields of a new object that its creator cannot set, such as `status`; None: all are his."""
     status: bool = False
     status_keeps: tuple[tuple[str, ...], ...] = (("spec",),)
     """Fields that a write of the status subresource leaves as they are."""
@@ -54,6 +54,10 @@ class ApiResource:
     strategic: bool = True
     columns: tuple[Column, ...] | None = None
     schema: Object | None = None
+    refused_as: Resource | None = None
+    """The name of the kind in refusals, where the real server uses another one."""
+    born: int = 0
+    """The version of the store from which on the kind was served; watches begin no earlier."""
     unknown_fields: Callable[[Object], list[str]] | None = None
     """Finds what the schema of a custom kind does not know."""
 
@@ -171,6 +175,7 @@ def custom_schemaless(kind: Kind) -> ApiResource:
         kind.value,
         singular=kind.value.kind.lower(),
         generation_moves=beyond_status_moved,
+        initial={},
         status=True,
         status_keeps=CUSTOM_STATUS_KEEPS,
         unconditional_update=False,
@@ -179,6 +184,9 @@ def custom_schemaless(kind: Kind) -> ApiResource:
 
 
 CUSTOM_STATUS_KEEPS: Final = (("metadata",), ("spec",))
+
+CORE_EVENT: Final = Resource("Event", "events")
+"""Events as core/v1 has them, beside those of events.k8s.io."""
 
 _ALL: Final = ("all",)
 
@@ -192,7 +200,14 @@ BUILT_IN: Final = (
         initial={"status": {"phase": "Active"}},
         status=True,
     ),
-    ApiResource(Kind.NODE.value, "node", ("no",), validate=network.cluster_wide, status=True),
+    ApiResource(
+        Kind.NODE.value,
+        "node",
+        ("no",),
+        default=defaults.node,
+        validate=network.cluster_wide,
+        status=True,
+    ),
     ApiResource(
         Kind.POD.value,
         "pod",
@@ -227,7 +242,13 @@ BUILT_IN: Final = (
         validate=network.namespaced,
         returns_deleted=True,
     ),
-    ApiResource(Kind.EVENT.value, "event", ("ev",), validate=network.namespaced),
+    ApiResource(
+        Kind.EVENT.value,
+        "event",
+        ("ev",),
+        validate=network.event,
+        refused_as=CORE_EVENT,
+    ),
     ApiResource(
         Kind.DEPLOYMENT.value,
         "deployment",

@@ -29,8 +29,12 @@ from rollout.simulate.store import WINDOW, Store
 OUR_KINDS: Final = tuple(kind for kind in Kind if kind.value.group == GROUP)
 """Custom kinds of this product, for worlds that do without their CRDs."""
 
-CUSTOM_PATCHES: Final = (PatchType.JSON.value, PatchType.MERGE.value)
-"""Patches that custom kinds take: they have no merge keys."""
+CUSTOM_PATCHES: Final = (
+    PatchType.JSON.value,
+    PatchType.MERGE.value,
+    "application/apply-patch+yaml",
+)
+"""Patches that a real server takes for custom kinds: they have no merge keys."""
 
 
 class SimulatedCluster:

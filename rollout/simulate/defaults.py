@@ -4,13 +4,15 @@ Each function takes an object that was decoded (unknown and empty fields are gon
 one; parts that already have all defaults are shared with the old.
 """
 
+import base64
 from collections.abc import Mapping
 from typing import Any, Final
 
 from rollout.resources.writes import Object
-from rollout.simulate.objects import EMPTY, Json, put
+from rollout.simulate.objects import EMPTY, Json, dig, put
 
 DEFAULT_CLIENT_AFFINITY_SECONDS: Final = 10800
+NOT_READY: Final = "node.kubernetes.io/not-ready"
 CONFIG_FILE_MODE: Final = 420  # 0644, as the API writes it
 
 _POD_SPEC: Final[Json] = {
@@ -188,8 +190,23 @@ def namespace(obj: Object) -> Json:
 
 
 def secret(obj: Object) -> Json:
-    """A Secret with its type; `data` stays as it was given."""
-    return _filled(obj, {"type": "Opaque"})
+    """A Secret with its type, and with `stringData` where it is kept, in `data`."""
+    filled = _filled(obj, {"type": "Opaque"})
+    given = filled.pop("stringData", None)
+    if given:
+        coded = {key: base64.b64encode(text.encode()).decode() for key, text in given.items()}
+        filled["data"] = {**(filled.get("data") or {}), **coded}
+    return filled
+
+
+def node(obj: Object) -> Json:
+    """A Node that nobody has called ready yet takes no pods, unless it says so itself."""
+    if obj["metadata"].get("resourceVersion"):
+        return dict(obj)
+    taints = dig(obj, "spec", "taints") or []
+    if any(taint.get("key") == NOT_READY for taint in taints):
+        return dict(obj)
+    return put(obj, ("spec", "taints"), [*taints, {"key": NOT_READY, "effect": "NoSchedule"}])
 
 
 def endpoint_slice(obj: Object) -> Json:

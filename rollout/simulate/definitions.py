@@ -36,7 +36,7 @@ def served_kind(definition: Object) -> ApiResource:
 
     def validate(new: Object, old: Object | None) -> list[FieldError]:
         del old
-        return metadata(new, namespaced=namespaced) + schema.errors(new)
+        return metadata(new, namespaced=namespaced, custom=True) + schema.errors(new)
 
     return ApiResource(
         Resource(names["kind"], names["plural"], spec["group"], version["name"], namespaced),
@@ -45,9 +45,10 @@ def served_kind(definition: Object) -> ApiResource:
         categories=tuple(names.get("categories") or ()),
         default=schema.shaped,
         validate=validate,
-        validate_status=validate,
+        validate_status=lambda new, _: schema.status_errors(new),
         default_status=schema.shaped,
         generation_moves=beyond_status_moved if has_status else beyond_metadata_moved,
+        initial={} if has_status else None,
         status=has_status,
         status_keeps=CUSTOM_STATUS_KEEPS,
         scale=_scale(subresources.get("scale")),
@@ -95,7 +96,7 @@ def definition_errors(new: Object, old: Object | None) -> list[FieldError]:
         own = [] if name == wanted else ['must be spec.names.plural+"."+spec.group']
         return subdomain(name) + own
 
-    errors = metadata(new, namespaced=False, rule=rule)
+    errors = metadata(new, namespaced=False, rule=rule, custom=True)
     for field in ("group", "scope", "versions"):
         if not spec.get(field):
             errors.append(required(f"spec.{field}"))

@@ -1,5 +1,6 @@
 """The three kinds of patch that the API takes, as functions from object to object."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,24 +42,24 @@ def merge(target: Any, patch: Mapping[str, Any]) -> Json:
 
 
 def _json_patch(obj: Object, body: Any) -> Json:
+    """JSON patch, RFC 6902, but that `replace` adds what is missing, as the real server does it."""
     if not isinstance(body, Sequence) or isinstance(body, str):
         raise bad_request("error decoding patch: expected a list of operations")
+    result: Any = copy.deepcopy(dict(obj))
     try:
-        result: Json = jsonpatch.JsonPatch(body).apply(obj)
-    except jsonpatch.JsonPatchTestFailed as failure:
-        path = _failed_test(obj, body)
-        raise unprocessable(f"testing value {path} failed: test failed") from failure
+        for operation in body:
+            patch = jsonpatch.JsonPatch([_lenient(operation, result)])
+            result = patch.apply(result, in_place=True)
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as failure:
-        raise unprocessable(str(failure)) from failure
-    return result
+        raise unprocessable() from failure
+    return dict(result)
 
 
-def _failed_test(obj: Object, body: Sequence[Any]) -> str:
-    """Path of the `test` that failed: the library does not tell."""
-    for index, operation in enumerate(body):
-        if operation.get("op") == "test":
-            try:
-                jsonpatch.JsonPatch(body[: index + 1]).apply(obj)
-            except jsonpatch.JsonPatchTestFailed:
-                return str(operation["path"])
-    return ""
+def _lenient(operation: Any, document: Any) -> Any:
+    if not isinstance(operation, Mapping) or operation.get("op") != "replace":
+        return operation
+    parent, _, key = str(operation.get("path", "")).rpartition("/")
+    found = jsonpointer.resolve_pointer(document, parent)
+    key = key.replace("~1", "/").replace("~0", "~")
+    missing = isinstance(found, Mapping) and key not in found
+    return {**operation, "op": "add"} if missing else operation

@@ -13,10 +13,17 @@ from rollout.kube.errors import (
     Invalid,
     NotFound,
     Refused,
+    ServerFault,
 )
 from rollout.resources.writes import Resource
 from rollout.simulate.objects import Json
 
+NO_SUCH_PATH: Final = "the server could not find the requested resource"
+NO_SUCH_METHOD: Final = "the server does not allow this method on the requested resource"
+UNPROCESSABLE: Final = "the server rejected our request due to an error in our request"
+FOREIGN_MEDIA_TYPE: Final = "415: Unsupported Media Type"
+GENERIC: Final = frozenset({NO_SUCH_PATH, NO_SUCH_METHOD, UNPROCESSABLE, FOREIGN_MEDIA_TYPE})
+"""Sentences that go out with empty details, as the real server's generic answers do."""
 MODIFIED: Final = (
     "the object has been modified; please apply your changes to the latest version and try again"
 )
@@ -90,7 +97,7 @@ def not_found(resource: Resource, name: str) -> NotFound:
 
 def no_such_path() -> NotFound:
     """The server serves nothing at that path."""
-    return NotFound("the server could not find the requested resource")
+    return NotFound(NO_SUCH_PATH)
 
 
 def already_exists(resource: Resource, name: str, *, terminating: bool) -> AlreadyExists:
@@ -121,11 +128,30 @@ def invalid_object(resource: Resource, name: str, errors: Sequence[FieldError]) 
     return Invalid(message, details=facts)
 
 
-def unprocessable(why: str) -> Invalid:
-    """The patch cannot be applied to the object."""
-    message = "the server rejected our request due to an error in our request"
-    causes = [{"reason": "UnexpectedServerResponse", "message": why}]
-    return Invalid(message, details={"causes": causes})
+def unprocessable() -> Invalid:
+    """The patch cannot be applied to the object; the real server does not say why either."""
+    return Invalid(UNPROCESSABLE)
+
+
+def broken_patch(patch: Any, why: str) -> Invalid:
+    """What the patch makes of the object is no object of its kind."""
+    error = invalid("patch", shown(patch), why)
+    message = f' "" is invalid: {error}'
+    cause = {"reason": error.reason, "message": error.body, "field": error.field}
+    return Invalid(message, details={"causes": [cause]})
+
+
+def no_version_given(resource: Resource, name: str) -> Invalid:
+    """The kind is replaced only by those who say which version they saw."""
+    error = invalid("metadata.resourceVersion", 0, "must be specified for an update")
+    message = f'{group_resource(resource)} "{name}" is invalid: {error}'
+    cause = {"reason": error.reason, "message": error.body, "field": error.field}
+    return Invalid(message, details={**details(resource, name), "causes": [cause]})
+
+
+def unreadable(message: str) -> ServerFault:
+    """Something that the real server takes for its own fault: 500, without a reason."""
+    return ServerFault(message, reason="")
 
 
 def forbidden(resource: Resource, name: str, why: str, causes: Sequence[Json] = ()) -> Forbidden:
@@ -154,10 +180,14 @@ def unsupported_media_type(supported: Sequence[str]) -> Refused:
     return Refused(message, status=415, reason="UnsupportedMediaType")
 
 
-def method_not_allowed(resource: Resource, action: str) -> Refused:
-    """The kind does not know the verb."""
-    message = f'{action} is not supported on resources of kind "{group_resource(resource)}"'
-    return Refused(message, status=405, reason="MethodNotAllowed", details=details(resource, ""))
+def method_not_allowed() -> Refused:
+    """The path does not know the verb."""
+    return Refused(NO_SUCH_METHOD, status=405, reason="MethodNotAllowed")
+
+
+def foreign_media_type() -> Refused:
+    """The content type is not one that the path takes at all."""
+    return Refused(FOREIGN_MEDIA_TYPE, status=415, reason="UnsupportedMediaType")
 
 
 def details(resource: Resource, name: str) -> Json:

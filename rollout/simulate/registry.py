@@ -5,7 +5,7 @@ same for all kinds; where a kind departs, its `ApiResource` says so.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
@@ -84,7 +84,7 @@ class Registry:
     def create(self, api: ApiResource, namespace: str, body: Object) -> Object:
         """Store a new object. Raises AlreadyExists, Invalid, Forbidden or NotFound (namespace)."""
         obj = self._identified(api, namespace, body)
-        if api.status or api.initial:
+        if api.initial is not None:
             obj.pop("status", None)
             obj.update(api.initial)
         obj = admit(api, api.default(obj), self.store)
@@ -97,6 +97,8 @@ class Registry:
         return self._insert(api, obj)
 
     def _identified(self, api: ApiResource, namespace: str, body: Object) -> Json:
+        if (body.get("metadata") or {}).get("resourceVersion"):
+            raise refusals.unreadable("resourceVersion should not be set on objects to be created")
         meta = {
             key: value
             for key, value in (body.get("metadata") or {}).items()
@@ -132,19 +134,20 @@ class Registry:
         if new == old:
             return old
         if is_terminating(old) and self._may_go(new):
-            return self._remove(api, new)
+            self._remove(api, old)
+            return new
         return self._replace(api, new, old)
 
     def _insert(self, api: ApiResource, obj: Object) -> Object:
         stored = self.store.insert(api.key, obj)
         if api.key == DEFINITIONS:
-            self.catalog.add(served_kind(stored))
+            self.catalog.add(replace(served_kind(stored), born=self.store.version))
         return stored
 
     def _replace(self, api: ApiResource, new: Object, old: Object) -> Object:
         stored = self.store.replace(api.key, new, old)
         if api.key == DEFINITIONS and stored["spec"] != old["spec"]:
-            self.catalog.add(served_kind(stored))
+            self.catalog.add(replace(served_kind(stored), born=self.store.version))
         return stored
 
     def _remove(self, api: ApiResource, obj: Object) -> Object:
@@ -161,6 +164,9 @@ class Registry:
         self, api: ApiResource, old: Object, edited: Object, subresource: str
     ) -> Json:
         self._precondition(api, old, edited)
+        uid = (edited.get("metadata") or {}).get("uid")
+        if uid and uid != old["metadata"]["uid"]:
+            self._refuse(api, old, [refusals.invalid("metadata.uid", uid, "field is immutable")])
         new = dict(edited)
         new["metadata"] = _metadata(old, edited, api)
         if subresource == "status":
@@ -202,6 +208,7 @@ class Registry:
         scheduled = {
             "type": "PodScheduled",
             "status": "True",
+            "lastProbeTime": None,
             "lastTransitionTime": timestamp(self.clock()),
         }
         conditions = dig(pod, "status", "conditions") or ()
@@ -220,17 +227,9 @@ class Registry:
             )
         version = meta.get("resourceVersion")
         if not version and not api.unconditional_update:
-            error = refusals.invalid(
-                "metadata.resourceVersion", 0, "must be specified for an update"
-            )
-            raise refusals.invalid_object(api.resource, name, [error])
+            raise refusals.no_version_given(api.resource, name)
         if version and version != old["metadata"]["resourceVersion"]:
             raise refusals.conflict(api.resource, name, refusals.MODIFIED)
-        uid = meta.get("uid")
-        if uid and uid != old["metadata"]["uid"]:
-            known = old["metadata"]["uid"]
-            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {known}"
-            raise refusals.conflict(api.resource, name, why)
 
     def _check(self, api: ApiResource, new: Object, old: Object | None) -> None:
         errors = api.validate(new, old)
@@ -240,7 +239,8 @@ class Registry:
 
     def _refuse(self, api: ApiResource, obj: Object, errors: Sequence[FieldError]) -> None:
         if errors:
-            raise refusals.invalid_object(api.resource, obj["metadata"].get("name", ""), errors)
+            named = api.refused_as or api.resource
+            raise refusals.invalid_object(named, obj["metadata"].get("name", ""), errors)
 
     def delete(
         self, api: ApiResource, namespace: str, name: str, options: DeleteOptions
@@ -256,7 +256,7 @@ class Registry:
         grace = _grace(old, options.grace_seconds) if api.graceful else 0
         finalizers = _finalizers(old, options.propagation)
         held = bool(finalizers or _holders(old))
-        if not grace and not held:
+        if not grace and not held and not api.graceful:
             return Deleted(self._remove(api, old), gone=True)
         when = timestamp(self.clock() + timedelta(seconds=grace))
         meta = {**old["metadata"], "deletionTimestamp": when, "deletionGracePeriodSeconds": grace}
@@ -264,8 +264,10 @@ class Registry:
             meta["finalizers"] = finalizers
         if meta.get("generation"):
             meta["generation"] += 1
-        marked = self._marked(api, {**old, "metadata": meta})
-        return Deleted(self.store.replace(api.key, marked, old), gone=False)
+        marked = self.store.replace(api.key, self._marked(api, {**old, "metadata": meta}), old)
+        if not grace and not held:
+            return Deleted(self._remove(api, marked), gone=True)
+        return Deleted(marked, gone=False)
 
     def _marked(self, api: ApiResource, obj: Json) -> Json:
         if api.key == "namespaces":
@@ -280,8 +282,6 @@ class Registry:
             return Deleted(self._remove(api, old), gone=True)
         if not left or grace is None or grace >= left:
             return Deleted(old, gone=False)
-        if grace == 0 and not old["metadata"].get("finalizers"):
-            return Deleted(self._remove(api, old), gone=True)
         asked = parse_time(old["metadata"]["deletionTimestamp"]) - timedelta(seconds=left)
         when = max(asked + timedelta(seconds=grace), self.clock())
         meta = {
@@ -290,6 +290,8 @@ class Registry:
             "deletionGracePeriodSeconds": grace,
         }
         shortened = self.store.replace(api.key, {**old, "metadata": meta}, old)
+        if grace == 0 and self._may_go(shortened):
+            return Deleted(self._remove(api, shortened), gone=True)
         return Deleted(shortened, gone=False)
 
     def _delete_precondition(self, api: ApiResource, old: Object, options: DeleteOptions) -> None:

@@ -6,6 +6,7 @@ Messages are those of the real server, so that people see the same text in pract
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -86,6 +87,17 @@ class StructuralSchema:
         """Paths of the fields that the schema does not know."""
         rest = {key: value for key, value in obj.items() if key not in _SERVERS_OWN}
         return list(_unknown(rest, self._schema, ""))
+
+    def status_errors(self, obj: Object) -> list[FieldError]:
+        """What the schema has against the status; its sentences begin at the status."""
+        part = (self._schema.get("properties") or EMPTY).get("status")
+        if part is None or "status" not in obj:
+            return []
+        found = StructuralSchema({**part, **({RULES: []} if self._has_rules else {})})
+        return [
+            replace(error, field=f"status.{error.field}") if error.field != "<nil>" else error
+            for error in found.errors(obj["status"])
+        ]
 
     def errors(self, obj: Object) -> list[FieldError]:
         """What the schema has against the object."""

@@ -19,6 +19,7 @@ _EQUALS: Final = re.compile(
     r"^\s*(?P<key>[^\s!=,()]+)\s*(?P<verb>==|!=|=)\s*(?P<value>[^\s=!,()]*)\s*$"
 )
 _EXISTS: Final = re.compile(r"^\s*(?P<no>!?)\s*(?P<key>[^\s!=,()]+)\s*$")
+_STRANGE: Final = re.compile(r"[^-A-Za-z0-9_./]")
 _COMMA: Final = re.compile(r",(?![^(]*\))")
 
 
@@ -40,7 +41,9 @@ def _requirement(text: str) -> LabelTest:
         return _membership(match["key"], frozenset({match["value"]}), wanted=match["verb"] != "!=")
     if match := _EXISTS.match(text):
         return _existence(match["key"], wanted=not match["no"])
-    raise bad_request(f"unable to parse requirement: found {text!r}, expected a label selector")
+    found = _STRANGE.search(text.strip().lstrip("!").partition("=")[2].lstrip("=") or text)
+    word = found[0] if found else text.strip()
+    raise bad_request(f"unable to parse requirement: found '{word}', expected: identifier")
 
 
 def _membership(key: str, values: frozenset[str], *, wanted: bool) -> LabelTest:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from rollout.resources.writes import Object
 from rollout.simulate.fields import SET, Field, Struct, root_struct
 from rollout.simulate.objects import Json
-from rollout.simulate.refusals import bad_request
+from rollout.simulate.refusals import unreadable
 
 RETAIN_KEYS: Final = "$retainKeys"
 PATCH: Final = "$patch"
@@ -19,7 +19,7 @@ DELETE_FROM: Final = "$deleteFromPrimitiveList/"
 
 
 def strategic_merge(obj: Object, patch: Mapping[str, Any]) -> Json:
-    """The object after a strategic merge patch. Raises Refused (400) for a broken directive."""
+    """The object after a strategic merge patch. Raises ServerFault for an item without its key."""
     return _merge_maps(obj, patch, root_struct(str(obj["apiVersion"]), str(obj["kind"])))
 
 
@@ -51,7 +51,8 @@ def _merge_maps(target: Any, patch: Mapping[str, Any], struct: Struct | None) ->
     for key, value in plain.items():
         if not key.startswith((SET_ORDER, DELETE_FROM)):
             _merge_field(merged, key, value, struct)
-    _apply_directives(merged, plain, struct)
+    before = target if isinstance(target, Mapping) else {}
+    _apply_directives(merged, plain, before, struct)
     return merged
 
 
@@ -71,7 +72,8 @@ def _merge_lists(
 ) -> list[Any]:
     merge_key = _merge_key(struct, field)
     if merge_key == SET:
-        return target + [value for value in patch if value not in target]
+        merged = target + [value for value in patch if value not in target]
+        return _ordered(merged, patch, target, merge_key)
     if not merge_key:
         return [_clean(item) for item in patch]
     if any(item.get(PATCH) == "replace" for item in patch):
@@ -79,9 +81,10 @@ def _merge_lists(
     merged = list(target)
     for item in patch:
         if merge_key not in item:
-            raise bad_request(f"map: {dict(item)} does not contain declared merge key: {merge_key}")
+            shown = " ".join(f"{key}:{value}" for key, value in item.items())
+            raise unreadable(f"map: map[{shown}] does not contain declared merge key: {merge_key}")
         _merge_item(merged, item, merge_key, _inner(struct, field))
-    return merged
+    return _ordered(merged, patch, target, merge_key)
 
 
 def _merge_item(
@@ -96,7 +99,9 @@ def _merge_item(
         merged.append(_merge_maps({}, item, struct))
 
 
-def _apply_directives(merged: Json, patch: Mapping[str, Any], struct: Struct | None) -> None:
+def _apply_directives(
+    merged: Json, patch: Mapping[str, Any], before: Mapping[str, Any], struct: Struct | None
+) -> None:
     for key, values in patch.items():
         if key.startswith(DELETE_FROM):
             field = key.removeprefix(DELETE_FROM)
@@ -104,22 +109,29 @@ def _apply_directives(merged: Json, patch: Mapping[str, Any], struct: Struct | N
         elif key.startswith(SET_ORDER):
             field = key.removeprefix(SET_ORDER)
             if isinstance(merged.get(field), list):
-                merged[field] = _ordered(merged[field], values, _merge_key(struct, field))
+                old = before.get(field) or []
+                merged[field] = _ordered(merged[field], values, old, _merge_key(struct, field))
 
 
-def _ordered(items: list[Any], order: list[Any], merge_key: str) -> list[Any]:
-    """The items in the order that the client wants; items it does not name keep their place."""
+def _ordered(items: list[Any], order: list[Any], before: list[Any], merge_key: str) -> list[Any]:
+    """The items in the server's order: those that `order` names keep that order among themselves.
+
+    Items the client does not name stand before a named one only where they did so already.
+    """
     identity: Callable[[Any], Any] = (
         (lambda item: item.get(merge_key)) if merge_key not in ("", SET) else (lambda item: item)
     )
     ranks = {identity(item): rank for rank, item in enumerate(order)}
-    named = iter(
-        sorted(
-            (item for item in items if identity(item) in ranks),
-            key=lambda item: ranks[identity(item)],
-        )
-    )
-    return [next(named) if identity(item) in ranks else item for item in items]
+    known = {identity(item): rank for rank, item in enumerate(before)}
+    named = sorted((i for i in items if identity(i) in ranks), key=lambda i: ranks[identity(i)])
+    others = [item for item in items if identity(item) not in ranks]
+    others.sort(key=lambda item: known.get(identity(item), len(known)))
+    result = []
+    while named and others:
+        left, right = known.get(identity(others[0])), known.get(identity(named[0]))
+        is_first = left is not None and right is not None and left < right
+        result.append(others.pop(0) if is_first else named.pop(0))
+    return result + named + others
 
 
 def _clean(value: Any) -> Any:

@@ -241,6 +241,10 @@ def _event_last(event: Object, now: datetime) -> str:
     return since(event.get("lastTimestamp") or event.get("eventTime"), now)
 
 
+def _event_first(event: Object, now: datetime) -> str:
+    return since(event.get("firstTimestamp") or event.get("eventTime"), now)
+
+
 def _event_target(event: Object) -> str:
     about = event.get("involvedObject") or EMPTY
     return f"{about.get('kind', '').lower()}/{about.get('name', '')}"
@@ -265,7 +269,13 @@ _WORKLOAD: Final = (
 
 COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
     "namespaces": (NAME, Column("Status", _at("status", "phase")), AGE),
-    "nodes": (NAME, Column("Status", _of(_node_status)), AGE),
+    "nodes": (
+        NAME,
+        Column("Status", _of(_node_status)),
+        Column("Roles", _of(lambda _: NONE)),
+        AGE,
+        Column("Version", _at("status", "nodeInfo", "kubeletVersion")),
+    ),
     "pods": (
         NAME,
         Column("Ready", _of(_pod_ready)),
@@ -286,11 +296,11 @@ COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
         AGE,
         Column("Selector", _of(_selector), wide=True),
     ),
-    "configmaps": (NAME, Column("Data", _count("data"), "integer"), AGE),
+    "configmaps": (NAME, Column("Data", _count("data")), AGE),
     "secrets": (
         NAME,
         Column("Type", _at("type")),
-        Column("Data", _count("data"), "integer"),
+        Column("Data", _count("data")),
         AGE,
     ),
     "deployments.apps": (
@@ -343,7 +353,12 @@ COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
         Column("Type", _at("type")),
         Column("Reason", _at("reason")),
         Column("Object", _of(_event_target)),
+        Column("Subobject", _at("involvedObject", "fieldPath"), wide=True),
+        Column("Source", _at("source", "component"), wide=True),
         Column("Message", _at("message")),
+        Column("First Seen", _event_first, wide=True),
+        Column("Count", _at("count", missing=1), wide=True),
+        Column("Name", _of(name_of), wide=True, format="name"),
     ),
     "customresourcedefinitions.apiextensions.k8s.io": (NAME, _CREATED),
 }

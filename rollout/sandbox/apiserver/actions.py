@@ -16,7 +16,13 @@ Action = Callable[[Ask, SimulatedCluster], Answer]
 
 
 def _success() -> Answer:
-    body: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+    body: Json = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Success",
+        "code": 201,
+    }
     return Answer(201, body)
 
 

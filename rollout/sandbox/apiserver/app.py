@@ -21,6 +21,7 @@ from rollout.sandbox.apiserver.users import User, authenticated, token_and_path
 from rollout.sandbox.apiserver.views import view_of
 from rollout.sandbox.apiserver.wire import flag, read_body, status_of, wanted_shape
 from rollout.simulate import refusals
+from rollout.simulate.catalog import Catalog
 from rollout.simulate.cluster import SimulatedCluster
 from rollout.simulate.objects import Json
 
@@ -28,6 +29,7 @@ HEALTH: Final = frozenset({"/healthz", "/readyz", "/livez"})
 LARGEST_BODY: Final = 3 * 1024 * 1024
 AGGREGATED: Final = "as=APIGroupDiscoveryList"
 AGGREGATED_TYPE: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+NO_PAGE: Final = "404 page not found\n"
 READS: Final = frozenset({"get", "list", "watch"})
 
 
@@ -53,6 +55,8 @@ class Front:
             return await self._routed(request)
         except Refused as refusal:
             return _refused(refusal)
+        except _NoPage:
+            return web.Response(text=NO_PAGE, status=404)
         except Broken:
             return _break_off(request)
         except HTTPException as error:
@@ -104,7 +108,7 @@ class Front:
         catalog = self._cluster.registry.catalog
         found = discovery.resources(catalog, target.group, target.version) if target else None
         if found is None:
-            raise refusals.no_such_path()
+            return web.Response(text=NO_PAGE, status=404)
         return _json(found, request)
 
     async def _resource(
@@ -137,7 +141,7 @@ class Front:
         pods = Target("", "v1", "pods", target.namespace)
         view = view_of(catalog, pods if target.plural == "bindings" else target)
         if view is None:
-            raise refusals.no_such_path()
+            raise _nothing_there(catalog, target)
         content = await request.read()
         kind = request.content_type if "Content-Type" in request.headers else "application/json"
         shape = wanted_shape(
@@ -145,6 +149,16 @@ class Front:
         )
         body = read_body(content, kind) if content else None
         return Ask(verb, target, view, user, dict(request.query), body, kind, shape)
+
+
+class _NoPage(Exception):  # noqa: N818 - an answer, not an error of ours
+    """Nothing is served at or around the path."""
+
+
+def _nothing_there(catalog: Catalog, target: Target) -> Exception:
+    """The real server answers in JSON only within groups that it knows."""
+    known = {api.resource.group for api in catalog}
+    return refusals.no_such_path() if target.group in known else _NoPage()
 
 
 def _json(body: Json, request: web.Request) -> web.Response:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from rollout.sandbox.apiserver.target import Target
 from rollout.sandbox.apiserver.users import User
@@ -40,12 +40,25 @@ class Answer:
     body: Json
 
 
+_OF_COLLECTION: Final = {
+    "GET": "list",
+    "HEAD": "list",
+    "POST": "create",
+    "DELETE": "deletecollection",
+}
+_OF_OBJECT: Final = {
+    "GET": "get",
+    "HEAD": "get",
+    "PUT": "update",
+    "PATCH": "patch",
+    "DELETE": "delete",
+}
+_OF_PART: Final = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch"}
+
+
 def verb_of(method: str, target: Target, *, watch: bool) -> str:
-    """The Kubernetes verb of an HTTP method at a target."""
-    if method in ("GET", "HEAD"):
-        if watch:
-            return "watch"
-        return "get" if target.name else "list"
-    if method == "DELETE":
-        return "delete" if target.name else "deletecollection"
-    return {"POST": "create", "PUT": "update", "PATCH": "patch"}.get(method, "")
+    """The Kubernetes verb of an HTTP method at a target; empty where there is none."""
+    if watch and method == "GET":
+        return "watch"
+    known = _OF_PART if target.subresource else _OF_OBJECT if target.name else _OF_COLLECTION
+    return known.get(method, "")

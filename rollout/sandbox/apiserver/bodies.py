@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from rollout.kube.errors import Refused
 from rollout.resources.writes import Object
 from rollout.sandbox.apiserver.asks import Ask
 from rollout.simulate import refusals
@@ -63,6 +64,14 @@ def read_object(ask: Ask, obj: Object, known: Object = EMPTY) -> Object:
     if ask.query.get("fieldValidation") != "Ignore":
         ask.warnings.extend(f'unknown field "{name}"' for name in unknown)
     return read
+
+
+def read_patched(ask: Ask, obj: Object, known: Object) -> Object:
+    """What a patch has made, as its kind has it. Raises Invalid, for it is the patch's fault."""
+    try:
+        return read_object(ask, obj, known)
+    except Refused as refusal:
+        raise refusals.broken_patch(ask.body, refusal.message) from refusal
 
 
 def delete_options(ask: Ask) -> DeleteOptions:

@@ -79,7 +79,7 @@ def resources(catalog: Catalog, group_name: str, version: str) -> Json | None:
         listed.append(_bindings())
     return {
         "kind": "APIResourceList",
-        "apiVersion": "v1",
+        **({"apiVersion": "v1"} if group_name else {}),
         "groupVersion": f"{group_name}/{version}".removeprefix("/"),
         "resources": sorted(listed, key=lambda entry: str(entry["name"])),
     }
@@ -168,14 +168,15 @@ def _aggregated_group(name: str, apis: list[ApiResource]) -> Json:
 
 def _aggregated_resource(api: ApiResource) -> Json:
     resource = api.resource
-    own = _response_kind((resource.group, resource.version, resource.kind))
+    full = (resource.group, resource.version, resource.kind)
+    own = _response_kind(("", "", resource.kind) if api.strategic else full)
     entries = [
         {
             "subresource": name,
             "responseKind": _response_kind(kind) if kind else own,
             "verbs": list(verbs),
         }
-        for name, kind, verbs in subresources_of(api)
+        for name, kind, verbs in sorted(subresources_of(api), key=lambda each: each[0])
     ]
     return {
         "resource": resource.plural,

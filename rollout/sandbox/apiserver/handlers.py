@@ -1,25 +1,28 @@
 """What the server does for each verb: from an `Ask` to an `Answer`, without HTTP."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from rollout.kube.errors import Refused
 from rollout.resources.writes import Object, PatchType
 from rollout.sandbox.apiserver import actions
 from rollout.sandbox.apiserver.asks import Answer, Ask
-from rollout.sandbox.apiserver.bodies import checked, delete_options, read_object
+from rollout.sandbox.apiserver.bodies import checked, delete_options, read_object, read_patched
 from rollout.sandbox.apiserver.selection import chosen
 from rollout.sandbox.apiserver.wire import Drawing, columns_of, shown, shown_list
 from rollout.simulate import refusals
 from rollout.simulate.catalog import ApiResource
 from rollout.simulate.cluster import CUSTOM_PATCHES, SimulatedCluster
-from rollout.simulate.objects import Json, name_of, namespace_of, uid_of
+from rollout.simulate.objects import Json, dig, drop, name_of, namespace_of, put, uid_of
 from rollout.simulate.patches import patched
 from rollout.simulate.registry import Deleted
 from rollout.simulate.scale import scale_of, scaled
 
 STATUS: Final = "status"
 SCALE: Final = "scale"
+APPLY: Final = "application/apply-patch+yaml"
+NO_APPLY: Final = "(server-side apply needs a real control plane)"
 PATCHES: Final = (
     PatchType.JSON.value,
     PatchType.MERGE.value,
@@ -31,11 +34,25 @@ def answer(ask: Ask, cluster: SimulatedCluster) -> Answer:
     """Do what is asked. Raises Refused."""
     with cluster.lock:
         if ask.query.get("dryRun") == "All":
-            cluster = cluster.fork()
+            return _dry(ask, cluster)
         handler = _HANDLERS.get(ask.verb)
         if handler is None or not _is_served(ask):
-            raise refusals.method_not_allowed(ask.view.resource, ask.verb)
+            raise refusals.method_not_allowed()
         return handler(ask, cluster)
+
+
+def _dry(ask: Ask, cluster: SimulatedCluster) -> Answer:
+    """The answer as if, given by a fork; the object keeps the version that it has in truth."""
+    query = {key: value for key, value in ask.query.items() if key != "dryRun"}
+    given = answer(replace(ask, query=query), cluster.fork())
+    meta = dig(given.body, "metadata")
+    if not meta or "resourceVersion" not in meta:
+        return given
+    known = cluster.registry.store.get(ask.view.api.key, ask.namespace, meta.get("name", ""))
+    if known is None:
+        return Answer(given.status, drop(given.body, ("metadata", "resourceVersion")))
+    version = known["metadata"]["resourceVersion"]
+    return Answer(given.status, put(given.body, ("metadata", "resourceVersion"), version))
 
 
 def _is_served(ask: Ask) -> bool:
@@ -88,7 +105,7 @@ def _create(ask: Ask, cluster: SimulatedCluster) -> Answer:
     action = actions.ACTIONS.get((ask.view.api.key, ask.target.subresource))
     if ask.target.subresource:
         if action is None:
-            raise refusals.method_not_allowed(ask.view.resource, "create")
+            raise refusals.method_not_allowed()
         return action(ask, cluster)
     body = read_object(ask, ask.view.inward(checked(ask, ask.body, named=False)))
     created = cluster.registry.create(ask.view.api, ask.namespace, body)
@@ -99,7 +116,17 @@ def _update(ask: Ask, cluster: SimulatedCluster) -> Answer:
     if ask.target.subresource == SCALE:
         return _write(ask, cluster, lambda old: scaled(ask.view.api, old, ask.body))
     body = read_object(ask, ask.view.inward(checked(ask, ask.body, named=True)))
+    _check_uid(ask, body, cluster)
     return _write(ask, cluster, lambda _: body)
+
+
+def _check_uid(ask: Ask, body: Object, cluster: SimulatedCluster) -> None:
+    """Who replaces an object may say which one: a uid is a precondition."""
+    uid = dig(body, "metadata", "uid")
+    old = cluster.registry.get(ask.view.api, ask.namespace, ask.target.name)
+    if uid and uid != uid_of(old):
+        why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {uid_of(old)}"
+        raise refusals.conflict(ask.view.resource, ask.target.name, why)
 
 
 def _patch(ask: Ask, cluster: SimulatedCluster) -> Answer:
@@ -112,16 +139,20 @@ def _patch(ask: Ask, cluster: SimulatedCluster) -> Answer:
 
     def edit(old: Object) -> Object:
         new = patched(ask.view.outward(old), kind, ask.body)
-        return read_object(ask, ask.view.inward(checked(ask, new, named=True)), old)
+        return read_patched(ask, ask.view.inward(checked(ask, new, named=True)), old)
 
     return _write(ask, cluster, edit)
 
 
 def _patch_type(ask: Ask) -> PatchType:
-    accepted = PATCHES if ask.view.api.strategic else CUSTOM_PATCHES
-    if ask.content_type not in accepted:
-        raise refusals.unsupported_media_type(accepted)
-    return PatchType(ask.content_type)
+    if ask.content_type == APPLY:
+        raise refusals.unsupported_media_type((*PATCHES, NO_APPLY))
+    if ask.content_type not in PATCHES:
+        raise refusals.foreign_media_type()
+    kind = PatchType(ask.content_type)
+    if kind is PatchType.STRATEGIC and not ask.view.api.strategic:
+        raise refusals.unsupported_media_type(CUSTOM_PATCHES)
+    return kind
 
 
 def _write(ask: Ask, cluster: SimulatedCluster, edit: Callable[[Object], Object]) -> Answer:

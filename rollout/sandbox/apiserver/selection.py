@@ -64,13 +64,13 @@ def object_test(ask: Ask) -> Callable[[Object], bool]:
 def _check_fields(ask: Ask, selector: str) -> None:
     known = EVERYWHERE | FIELDS.get(ask.view.columns_key, frozenset())
     for path in field_paths(selector):
-        if path not in known:
-            resource = ask.view.resource
-            raise refusals.bad_request(
-                f'Unable to find "{resource.api_version}, Resource={resource.plural}" that match '
-                f'label selector "{ask.query.get("labelSelector", "")}", field selector '
-                f'"{selector}": field label not supported: {path}'
-            )
+        if path in known:
+            continue
+        if ask.view.columns_key in FIELDS or not ask.view.api.strategic:
+            raise refusals.bad_request(f"field label not supported: {path}")
+        raise refusals.bad_request(
+            f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+        )
 
 
 def chosen(ask: Ask, objects: Iterable[Object]) -> list[Object]:

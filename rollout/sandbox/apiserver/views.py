@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 from rollout.resources.writes import Object, Resource
 from rollout.sandbox.apiserver.target import Target
-from rollout.simulate.catalog import ApiResource, Catalog
+from rollout.simulate.catalog import CORE_EVENT, ApiResource, Catalog
 from rollout.simulate.objects import Json
 
 Turn: TypeAlias = Callable[[Object], Object]
@@ -21,7 +21,6 @@ _RENAMED: Final[Mapping[str, str]] = {
     "reportingController": "reportingComponent",
 }
 _RENAMED_BACK: Final = {new: old for old, new in _RENAMED.items()}
-CORE_EVENTS: Final = Resource("Event", "events")
 STORED_EVENTS: Final = "events.events.k8s.io"
 
 
@@ -54,14 +53,14 @@ def stored_event(event: Object) -> Json:
 
 def core_events(catalog: Catalog) -> ApiResource:
     """Events of core/v1 as a kind of their own."""
-    return replace(catalog.by_key(STORED_EVENTS), resource=CORE_EVENTS)
+    return replace(catalog.by_key(STORED_EVENTS), resource=CORE_EVENT)
 
 
 def view_of(catalog: Catalog, target: Target) -> View | None:
     """The view that a target names, None when nothing is served there."""
-    if target.group == "" and target.plural == CORE_EVENTS.plural:
+    if target.group == "" and target.plural == CORE_EVENT.plural:
         stored = catalog.by_key(STORED_EVENTS)
-        return View(stored, CORE_EVENTS, "events", core_event, stored_event)
+        return View(stored, CORE_EVENT, "events", core_event, stored_event)
     api = catalog.find(target.group, target.version, target.plural)
     if api is None:
         return None

@@ -36,7 +36,10 @@ class Watch:
         test = object_test(ask)
         asked = ask.query.get("resourceVersion", "")
         if asked and not asked.isdigit():
-            raise refusals.bad_request(f'Invalid value: "{asked}": resourceVersion is no number')
+            raise refusals.unreadable(
+                f'resourceVersion: Invalid value: "{asked}": strconv.ParseUint: parsing "{asked}": '
+                "invalid syntax"
+            )
         with cluster.lock:
             version = cluster.registry.store.version
             if asked not in ("", "0") and not flag(ask.query, "sendInitialEvents"):
@@ -59,8 +62,9 @@ class Watch:
         """What happened since the last call. Raises Gone when the log no longer reaches back."""
         with self.cluster.lock:
             store = self.cluster.registry.store
-            if self.version < store.oldest_version:
-                raise refusals.expired(self.version, store.oldest_version)
+            oldest = max(store.oldest_version, self.ask.view.api.born)
+            if self.version < oldest:
+                raise refusals.expired(self.version, oldest)
             changes = list(store.since(min(self.version, store.version)))
             self.version = max(self.version, store.version)
         return [self._line(kind, obj) for kind, obj in self._selected(changes)]
@@ -97,7 +101,7 @@ class Watch:
     def bookmark(self, annotations: Json | None = None) -> bytes:
         """A line that says only how far the watch has come."""
         resource = self.ask.view.resource
-        meta: Json = {"resourceVersion": str(self.version), "creationTimestamp": None}
+        meta: Json = {"resourceVersion": str(self.version)}
         if annotations:
             meta["annotations"] = annotations
         body = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta}

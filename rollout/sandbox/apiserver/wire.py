@@ -19,7 +19,6 @@ from rollout.simulate.tables import COLUMNS, PLAIN, Column, table
 Form: TypeAlias = Literal["object", "table", "partial"]
 
 YAML_TYPES: Final = ("application/yaml", "application/x-yaml", "text/yaml")
-READABLE: Final = ("application/json", "application/yaml", MEDIA_TYPE)
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def read_body(content: bytes, content_type: str) -> Any:
         ) from error
     if kind == MEDIA_TYPE:
         return read_protobuf(content)
-    raise refusals.unsupported_media_type(READABLE)
+    raise refusals.foreign_media_type()
 
 
 def status_of(refusal: Refused) -> Json:
@@ -65,14 +64,15 @@ def status_of(refusal: Refused) -> Json:
     details = dict(refusal.details)
     if refusal.retry_after:
         details["retryAfterSeconds"] = int(refusal.retry_after)
+    has_details = details or refusal.message in refusals.GENERIC
     return {
         "kind": "Status",
         "apiVersion": "v1",
         "metadata": {},
         "status": "Failure",
         "message": refusal.message,
-        "reason": refusal.reason,
-        **({"details": details} if details else {}),
+        **({"reason": refusal.reason} if refusal.reason else {}),
+        **({"details": details} if has_details else {}),
         "code": refusal.status,
     }
 
@@ -117,7 +117,7 @@ def shown_list(api: ApiResource, objects: Sequence[Object], version: str, drawin
     return {
         "kind": f"{api.resource.kind}List",
         "apiVersion": api.resource.api_version,
-        "metadata": {"resourceVersion": version},
+        "metadata": {"resourceVersion": version, **({} if api.strategic else {"continue": ""})},
         "items": [_item(api, obj) for obj in objects],
     }
 

@@ -1,7 +1,7 @@
 """Rules of names and labels, and the sentences with which the API server states them."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from rollout.resources.writes import Object
@@ -12,6 +12,7 @@ LONGEST_SUBDOMAIN: Final = 253
 LONGEST_LABEL: Final = 63
 HIGHEST_PORT: Final = 65535
 LONGEST_PORT_NAME: Final = 15
+STANDARD_FINALIZERS: Final = frozenset({"foregroundDeletion", "kubernetes", "orphan"})
 IMMUTABLE: Final = "field is immutable"
 
 _SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -102,8 +103,13 @@ def complain(field: str, value: str, rule: Complaints) -> Iterator[FieldError]:
         yield invalid(field, value, complaint)
 
 
-def metadata(obj: Object, *, namespaced: bool, rule: Complaints = subdomain) -> list[FieldError]:
-    """Errors of `metadata`: the name by the rule of its kind, labels, annotations."""
+def metadata(
+    obj: Object, *, namespaced: bool, rule: Complaints = subdomain, custom: bool = False
+) -> list[FieldError]:
+    """Errors of `metadata`: the name by the rule of its kind, labels, annotations.
+
+    Kinds of the core know the finalizers without a domain, custom kinds take any.
+    """
     meta = obj["metadata"]
     name = meta.get("name", "")
     errors: list[FieldError] = []
@@ -116,7 +122,26 @@ def metadata(obj: Object, *, namespaced: bool, rule: Complaints = subdomain) -> 
     errors.extend(labels("metadata.labels", meta.get("labels")))
     for key in meta.get("annotations") or ():
         errors.extend(complain("metadata.annotations", key.lower(), qualified_name))
+    errors.extend(_owners(meta.get("ownerReferences") or ()))
+    errors.extend(_finalizers(meta.get("finalizers") or (), custom=custom))
     return errors
+
+
+def _owners(owners: Sequence[Object]) -> Iterator[FieldError]:
+    for index, owner in enumerate(owners):
+        for field in ("apiVersion", "kind", "name", "uid"):
+            if not owner.get(field):
+                detail = "must not be empty"
+                yield required(f"metadata.ownerReferences[{index}].{field}", detail)
+
+
+def _finalizers(names: Sequence[str], *, custom: bool) -> Iterator[FieldError]:
+    for index, name in enumerate(names):
+        field = f"metadata.finalizers[{index}]"
+        yield from complain(field, name, qualified_name)
+        if not custom and "/" not in name and name not in STANDARD_FINALIZERS:
+            detail = "name is neither a standard finalizer name nor is it fully qualified"
+            yield invalid(field, name, detail)
 
 
 def labels(field: str, given: Mapping[str, str] | None) -> Iterator[FieldError]:
@@ -136,8 +161,6 @@ def metadata_update(new: Object, old: Object) -> Iterator[FieldError]:
         )
         names = ", ".join(f'"{name}"' for name in sorted(added))
         yield forbidden_field("metadata.finalizers", f"{detail}[]string{{{names}}}")
-    for finalizer in after.get("finalizers") or ():
-        yield from complain("metadata.finalizers", finalizer, qualified_name)
 
 
 def immutable(field: str, new: Any, old: Any) -> Iterator[FieldError]:

@@ -1,6 +1,7 @@
 """What is refused in Services, Ingresses, EndpointSlices, and the small kinds beside them."""
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -31,6 +32,11 @@ from rollout.simulate.validation.workloads import PROTOCOLS
 SERVICE_TYPES: Final = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 AFFINITIES: Final = ("ClientIP", "None")
 PATH_TYPES: Final = ("Exact", "ImplementationSpecific", "Prefix")
+_CONFIG_KEY: Final = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+_BAD_CONFIG_KEY: Final = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name', "
+    " or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+)
 UNSAFE_PATHS: Final = ("//", "/./", "/../", "%2f", "%2F")
 
 
@@ -231,10 +237,26 @@ def disruption_budget(new: Object, old: Object | None) -> list[FieldError]:
 def config_map(new: Object, old: Object | None) -> list[FieldError]:
     """Errors of a ConfigMap or Secret."""
     errors = metadata(new, namespaced=True)
+    for field in ("data", "binaryData"):
+        for key in new.get(field) or ():
+            errors += complain(f"{field}[{key}]", key, config_key)
     if old is not None and old.get("immutable"):
         for field in ("data", "binaryData"):
             if new.get(field) != old.get(field):
                 errors.append(forbidden_field(field, "field is immutable when `immutable` is set"))
+    return errors
+
+
+def config_key(key: str) -> list[str]:
+    """What is wrong with a key of a ConfigMap or Secret."""
+    return [] if _CONFIG_KEY.fullmatch(key) else [_BAD_CONFIG_KEY]
+
+
+def event(new: Object, old: Object | None) -> list[FieldError]:
+    """Errors of an Event: new ones say when, unless they carry the times of the older form."""
+    errors = metadata(new, namespaced=True)
+    if old is None and not new.get("eventTime") and not new.get("deprecatedFirstTimestamp"):
+        errors.append(required("eventTime"))
     return errors
 
 

@@ -78,7 +78,7 @@ def _replicated(spec: Object) -> list[FieldError]:
 def _template(template: Object, selector: Object | None) -> list[FieldError]:
     found = (template["metadata"] or EMPTY).get("labels")
     errors = []
-    if selector and not matches_structure(selector, found or EMPTY):
+    if selector is None or not matches_structure(selector, found or EMPTY):
         detail = "`selector` does not match template `labels`"
         errors.append(invalid("spec.template.metadata.labels", found, detail))
     errors += labels("spec.template.labels", found)
