@@ -68,7 +68,8 @@ class Decoder:
         if kind.form == "list" and kind.element is not None:
             self._require(isinstance(value, list), kind, value, spot)
             element = kind.element
-            return [self._value(element, part, spot.at(f"[{n}]")) for n, part in enumerate(value)]
+            read = [self._value(element, part, spot.at(f"[{n}]")) for n, part in enumerate(value)]
+            return read or None  # as it comes back from the real store
         if kind.form == "map" and kind.element is not None:
             self._require(isinstance(value, Mapping), kind, value, spot)
             element = kind.element

@@ -23,6 +23,7 @@ from rollout.sandbox.apiserver.wire import flag, read_body, status_of, wanted_sh
 from rollout.simulate import refusals
 from rollout.simulate.catalog import Catalog
 from rollout.simulate.cluster import SimulatedCluster
+from rollout.simulate.definitions import DEFINITIONS
 from rollout.simulate.objects import Json
 
 HEALTH: Final = frozenset({"/healthz", "/readyz", "/livez"})
@@ -133,6 +134,8 @@ class Front:
                 return bind_by_body(ask, self._cluster)
             return answer(ask, self._cluster)
         finally:
+            if ask.view.api.key == DEFINITIONS:
+                self._heart.settle()  # so that a kind that is served is also called established
             if ask.verb not in READS:
                 self._heart.written()
 

@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 
 from rollout.simulate.cluster import SimulatedCluster
-from rollout.simulate.controllers.manager import NeverSettlesError
+from rollout.simulate.controllers.manager import ControlLoopError, NeverSettlesError
 
 LONGEST_REST: Final = 5.0
 """Seconds after which the loops look around also when nothing told them to."""
@@ -53,14 +53,15 @@ class Heart:
             else:
                 await asyncio.sleep(SHORTEST_REST)
             self._written.clear()
-            self._settle()
+            self.settle()
             self._wake()
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Run the control loops now."""
         try:
             self._cluster.settle()
-        except NeverSettlesError:
-            _log.exception("control loops do not come to rest")
+        except (ControlLoopError, NeverSettlesError):
+            _log.exception("a control loop does not get on")
 
     def _rest(self) -> float:
         due = self._cluster.next_due()

@@ -160,10 +160,11 @@ def _write(
     spare = list(existing)
     labels = _labels(service)
     for group in wanted:
-        mine = [obj for obj in spare if obj["ports"] == group.ports]
+        mine = [obj for obj in spare if obj["ports"] == (group.ports or None)]
         for endpoints in _divided(group.endpoints, mine):
             slot = mine.pop(0) if mine else _unused(spare, wanted)
-            body = {"labels": labels, "endpoints": endpoints, "ports": group.ports}
+            # empty lists come back from the real store as null
+            body = {"labels": labels, "endpoints": endpoints or None, "ports": group.ports or None}
             if slot is None:
                 _create(service, body, hands)
             else:
@@ -175,7 +176,7 @@ def _write(
 
 def _unused(spare: Sequence[Object], wanted: Sequence[_Group]) -> Object | None:
     """A slice whose ports nobody asks for any more."""
-    asked = [group.ports for group in wanted]
+    asked = [group.ports or None for group in wanted]
     return next((obj for obj in spare if obj["ports"] not in asked), None)
 
 

@@ -26,7 +26,14 @@ CONTROLLERS: Final[tuple[Controller, ...]] = (
 LIMIT: Final = 20_000
 """Looks after which a world that still changes is taken for one that never settles."""
 
+NAMESPACE_TERMINATING: Final = "NamespaceTerminating"
+"""The cause of a refusal that is none of a loop's business: what it looks after goes away."""
+
 Task = tuple[int, Key]
+
+
+class ControlLoopError(Exception):
+    """A control loop tried something that the API refuses: a mistake in the loop, or in a rule."""
 
 
 class NeverSettlesError(Exception):
@@ -52,7 +59,7 @@ class Manager:
     def settle(self) -> int:
         """Run until nothing is left to do; gives the number of looks taken.
 
-        Raises NeverSettlesError.
+        Raises NeverSettlesError or ControlLoopError.
         """
         looks = 0
         while self.step():
@@ -75,8 +82,11 @@ class Manager:
         except (Conflict, NotFound):
             self._queue[task] = None
             return True
-        except Refused:
-            return True
+        except Refused as refusal:
+            if any(cause.reason == NAMESPACE_TERMINATING for cause in refusal.causes):
+                return True
+            loop = type(CONTROLLERS[controller]).__name__
+            raise ControlLoopError(f"{loop} at {'/'.join(key)}: {refusal}") from refusal
         if moment is not None:
             self._due[task] = moment
         return True
