@@ -8,6 +8,7 @@ from rollout.engine.facts import base_replicas, candidate_template, edited, same
 from rollout.engine.gates import pause
 from rollout.engine.plan import (
     Commit,
+    Enter,
     PauseTarget,
     Select,
     UnpauseTarget,
@@ -98,6 +99,7 @@ def target_rolled(draft: Draft) -> bool:
         if pods is not None and draft.status.hashes.adopted != pods.hash:
             hashes = draft.status.hashes.model_copy(update={"adopted": pods.hash})
             draft.update(hashes=hashes)
+            draft.do(Enter(draft.status))
         return True
     if target.paused and draft.marked("adopted") is None:
         draft.do(UnpauseTarget())

@@ -94,40 +94,51 @@ def _selectors_kept(draft: Draft) -> bool:
     """Narrow a widened selector again; before the cutover not for ever."""
     if draft.marked("narrowed") is None or draft.phase not in WATCHED | {Phase.ADOPTING}:
         return True
+    for service in draft.snapshot.services:
+        if service.pinned is not None:
+            draft.unmark(f"widened-{service.name}")
     wide = [s for s in draft.snapshot.services if s.pinned is None]
-    return all(_narrowed_again(draft, service) for service in wide) or not wide
+    return all(_narrowed_again(draft, service) for service in wide)
 
 
 def _narrowed_again(draft: Draft, service: ServiceView) -> bool:
-    expected = expected_hash(draft)
-    count = draft.status.contests.get(service.name, 0) + 1
     after_cutover = draft.marked("cutover") is not None
-    since = draft.marked(f"narrowed-{service.name}")
-    backing_off = after_cutover and count > PATIENCE and since is not None
-    if backing_off and since is not None:
-        pause_for = BACK_OFF * 2 ** min(count - PATIENCE, 6)
-        if not draft.expired(since, pause_for):
-            return True
-    draft.unmark(f"narrowed-{service.name}")
-    draft.mark(f"narrowed-{service.name}")
-    draft.update(contests={**draft.status.contests, service.name: count})
-    who = service.changed_by or "somebody"
-    draft.tell(
-        "SelectorWidened",
-        f"Service {service.name} lost its narrowed selector to {who} (time {count}): "
-        "narrowed again",
-        warning=True,
-    )
-    if count >= PATIENCE and not after_cutover:
-        return _contested(draft, service, who)
+    if draft.marked(f"widened-{service.name}") is None:
+        count = _count_widened(draft, service)
+        if count >= PATIENCE and not after_cutover:
+            return _contested(draft, service)
+    if after_cutover and not _backed_off(draft, service):
+        return True
     draft.do(Enter(draft.status))
-    draft.do(Select(service.name, expected))
+    draft.do(Select(service.name, expected_hash(draft)))
     if draft.phase is Phase.PREPARING:
         draft.unmark("narrowed")
     return False
 
 
-def _contested(draft: Draft, service: ServiceView, who: str) -> bool:
+def _count_widened(draft: Draft, service: ServiceView) -> int:
+    count = draft.status.contests.get(service.name, 0) + 1
+    draft.update(contests={**draft.status.contests, service.name: count})
+    draft.mark(f"widened-{service.name}")
+    who = service.changed_by or "somebody"
+    draft.tell(
+        "SelectorWidened",
+        f"Service {service.name} lost its narrowed selector to {who} (time {count}): "
+        "it is narrowed again",
+        warning=True,
+    )
+    return count
+
+
+def _backed_off(draft: Draft, service: ServiceView) -> bool:
+    """From the cutover on narrowing backs off: the two versions serve the same by then."""
+    beyond = draft.status.contests.get(service.name, 0) - PATIENCE
+    since = draft.mark(f"widened-{service.name}")
+    return beyond < 0 or draft.expired(since, BACK_OFF * 2 ** min(beyond, 6))
+
+
+def _contested(draft: Draft, service: ServiceView) -> bool:
+    who = service.changed_by or "somebody"
     go_back(
         draft,
         Phase.FAILED,
@@ -153,14 +164,18 @@ def expected_hash(draft: Draft) -> str:
 def _target_kept(draft: Draft) -> bool:
     """Pause the target again when somebody has unpaused it; the second time let them have it."""
     target = draft.snapshot.target
-    kept = target is None or target.paused or draft.marked("narrowed") is None
-    if kept or target is None or draft.phase not in WATCHED:
+    where = draft.status.paused_from.phase if draft.status.paused_from else draft.phase
+    if target is None or where not in WATCHED or draft.marked("narrowed") is None:
         return True
-    if draft.status.paused_from and draft.status.paused_from.phase is Phase.ADOPTING:
+    if target.paused:
+        draft.unmark("unpaused")
         return True
     who = target.changed_by or "somebody"
     if edited(draft.snapshot, draft.status):
         return take_over(draft, f"{who} unpaused it with an edit of its template")
+    if draft.marked("unpaused") is not None:
+        draft.do(PauseTarget())
+        return False
     if draft.status.contests.get("unpaused", 0) >= 1:
         return take_over(draft, f"{who} unpaused it for the second time")
     return _paused_again(draft, target, who)
@@ -168,6 +183,7 @@ def _target_kept(draft: Draft) -> bool:
 
 def _paused_again(draft: Draft, target: DeploymentView, who: str) -> bool:
     draft.update(contests={**draft.status.contests, "unpaused": 1})
+    draft.mark("unpaused")
     draft.tell(
         "TargetUnpaused",
         f"Deployment {target.name} was unpaused by {who}: paused again; the second time the "

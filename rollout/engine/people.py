@@ -57,9 +57,9 @@ def _resume(draft: Draft, said: str) -> None:
     where = draft.status.paused_from
     edit = where is not None and where.reason == "EditWaiting"
     approval = where is not None and where.reason == "Approval"
-    resume(draft, said, passed=approval)
     if edit:
         draft.mark("displaced")
+    resume(draft, said, passed=approval)
 
 
 def _promote(draft: Draft, said: str) -> None:

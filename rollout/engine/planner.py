@@ -34,11 +34,21 @@ JUDGED: Final = frozenset({Phase.PROGRESSING, Phase.PROMOTING, Phase.BAKING, Pha
 
 def plan(snapshot: Snapshot, now: datetime) -> Plan:
     """Decide what comes next for a release. The same arguments give the same plan."""
+    draft = _decide(snapshot, now)
+    latched = _latched(snapshot) and not draft.status.phase.ended
+    if latched and draft.phase is not Phase.ROLLING_BACK:
+        draft = Draft(snapshot, now)
+        _read_back(draft)
+        _carry_on_back(draft)
+    return _guarded(snapshot, draft, now)
+
+
+def _decide(snapshot: Snapshot, now: datetime) -> Draft:
     draft = Draft(snapshot, now)
     _read_back(draft)
-    if (not draft.phase.ended and _goes_on(draft)) or draft.phase is Phase.ROLLING_BACK:
+    if not draft.phase.ended and _goes_on(draft):
         _walk(draft)
-    return _guarded(snapshot, draft, now)
+    return draft
 
 
 def _read_back(draft: Draft) -> None:
@@ -56,7 +66,7 @@ def _goes_on(draft: Draft) -> bool:
     """Answer what comes before any progress. False: a turn was made; it is carried out first."""
     if draft.phase is Phase.ROLLING_BACK:
         return True
-    if not _unlatched(draft) or not _wanted(draft):
+    if not _wanted(draft):
         return False
     before = draft.phase
     take_action(draft)
@@ -71,22 +81,20 @@ def _goes_on(draft: Draft) -> bool:
     )
 
 
-def _unlatched(draft: Draft) -> bool:
+def _latched(snapshot: Snapshot) -> bool:
     """A latch with this release's uid means that it goes back, whatever status says."""
-    snapshot, uid = draft.snapshot, draft.snapshot.release.metadata.uid
+    status, uid = snapshot.release.status, snapshot.release.metadata.uid
     objects = [snapshot.target, snapshot.candidate, *snapshot.services, *snapshot.routes]
-    if draft.status.committed or not any(o is not None and o.latch == uid for o in objects):
-        return True
-    action = snapshot.release.spec.action
-    if action is not None and action.type == "rollback":
-        take_action(draft)
-        return draft.phase is not Phase.ROLLING_BACK
+    return not status.committed and any(o is not None and o.latch == uid for o in objects)
+
+
+def _carry_on_back(draft: Draft) -> None:
+    """Go back as was begun, when what was the reason can no longer be seen."""
     verdict = draft.status.verdict
     if verdict is not None and verdict.result == Verdict.FAIL:
-        return go_back(draft, Phase.ROLLED_BACK, "VerdictFail", verdict.message)
-    return go_back(
-        draft, Phase.ROLLED_BACK, "RollbackBegun", "a rollback had begun and is carried on"
-    )
+        go_back(draft, Phase.ROLLED_BACK, "VerdictFail", verdict.message)
+        return
+    go_back(draft, Phase.ROLLED_BACK, "RollbackBegun", "a rollback had begun and is carried on")
 
 
 def _wanted(draft: Draft) -> bool:

@@ -20,6 +20,7 @@ from rollout.engine.plan import (
     CreateCandidate,
     CreateRoute,
     CreateSideService,
+    Enter,
     PauseTarget,
     SaveRestore,
     ScaleCandidate,
@@ -195,6 +196,7 @@ def _learn(draft: Draft, hash_: str, candidate: DeploymentView) -> None:
     if draft.status.resolved is not None:
         template = untracked(candidate.template)
         draft.update(resolved=draft.status.resolved.model_copy(update={"template": template}))
+    draft.do(Enter(draft.status))
 
 
 def preparing_size(draft: Draft) -> int:

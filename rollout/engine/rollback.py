@@ -47,7 +47,7 @@ def go_back(draft: Draft, phase: Phase, reason: str, message: str) -> bool:
     if adopting(draft):
         draft.mark("templated")
     draft.do(*retreat(draft))
-    draft.unmark("retreated")
+    draft.unmark("retreated", "left")
     draft.weigh(0)
     draft.enter(
         Phase.ROLLING_BACK,
@@ -99,8 +99,12 @@ def home_hash(draft: Draft) -> str | None:
 def latched(draft: Draft) -> bool:
     """Put the latch on what has none yet: nothing is undone before it is there."""
     snapshot, uid = draft.snapshot, draft.snapshot.release.metadata.uid
-    if draft.marked("latched") is not None or draft.status.resolved is None:
+    if draft.status.resolved is None:
         return True
+    before = len(draft.actions)
+    if draft.marked("latched") is not None:
+        return True
+    draft.mark("latched")
     if snapshot.target is not None and snapshot.target.latch != uid and snapshot.target.saved:
         draft.do(LatchTarget())
     if snapshot.candidate is not None and snapshot.candidate.latch != uid:
@@ -111,8 +115,7 @@ def latched(draft: Draft) -> bool:
     for route in snapshot.routes:
         if route.exists and route.latch != uid:
             draft.do(SetWeight(route.ingress, 0, latch=True))
-    draft.mark("latched")
-    return True
+    return len(draft.actions) == before
 
 
 def target_whole(draft: Draft) -> bool:
@@ -122,6 +125,8 @@ def target_whole(draft: Draft) -> bool:
         return True
     if draft.marked("returned") is not None:
         return True
+    if not _left_target(draft):
+        return False
     stable = status.resolved.stable_template
     if not same(target.template, stable):
         draft.do(WriteTemplate(stable))
@@ -137,6 +142,19 @@ def target_whole(draft: Draft) -> bool:
         f"{target.name} brings back the stable version without traffic: "
         f"{pods.ready if pods else 0} of {target.replicas} pods are ready",
     )
+
+
+def _left_target(draft: Draft) -> bool:
+    """Have no request go to the target's own new pods before they are replaced."""
+    snapshot, hashes = draft.snapshot, draft.status.hashes
+    on_it = [s for s in snapshot.services if s.pinned == hashes.adopted is not None]
+    if on_it and hashes.candidate is not None and ready_of(snapshot, hashes.candidate) > 0:
+        draft.do(*(Select(service.name, hashes.candidate, latch=True) for service in on_it))
+        draft.unmark("left")
+        return draft.wait("MovingTraffic", "the Services return to the candidate")
+    if hashes.adopted is None or draft.expired(draft.mark("left"), drain(snapshot)):
+        return True
+    return draft.wait("Draining", "the Services are back on the candidate; waiting for routers")
 
 
 def traffic_home(draft: Draft) -> bool:

@@ -1,0 +1,104 @@
+"""Deployments, ReplicaSets and pods to the views that the planner sees."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from rollout.engine.snapshot import DeploymentView, PodSet
+from rollout.resources.words import LATCH, POD_TEMPLATE_HASH
+from rollout.resources.writes import Object
+from rollout.traffic.service import saved
+from rollout.translation.objects import (
+    Objects,
+    annotations_of,
+    labels_of,
+    name_of,
+    owner_of,
+    uid_of,
+)
+
+MANAGERS: Final = {
+    "meta.helm.sh/release-name": "Helm",
+    "argocd.argoproj.io/tracking-id": "Argo CD",
+    "argocd.argoproj.io/instance": "Argo CD",
+    "kustomize.toolkit.fluxcd.io/name": "Flux",
+    "helm.toolkit.fluxcd.io/name": "Flux",
+}
+"""Labels and annotations by which others own an object."""
+
+
+def deployment_view(objects: Objects, deployment: Object) -> DeploymentView:
+    """Return a Deployment with its ReplicaSets and what lives of them."""
+    spec, status = deployment["spec"], deployment.get("status") or {}
+    generation = deployment["metadata"].get("generation", 0)
+    return DeploymentView(
+        name=name_of(deployment),
+        uid=uid_of(deployment),
+        replicas=int(spec.get("replicas", 1)),
+        paused=bool(spec.get("paused", False)),
+        template=spec["template"],
+        observed=status.get("observedGeneration", 0) >= generation,
+        labels=(spec["template"].get("metadata") or {}).get("labels") or {},
+        updated=int(status.get("updatedReplicas", 0)),
+        current=int(status.get("replicas", 0)),
+        available=int(status.get("availableReplicas", 0)),
+        pod_sets=tuple(_pod_sets(objects, deployment)),
+        latch=annotations_of(deployment).get(LATCH),
+        saved=saved(annotations_of(deployment)),
+        changed_by=field_manager(deployment, ("f:spec", "f:paused")),
+        manager=_manager(deployment),
+    )
+
+
+def _pod_sets(objects: Objects, deployment: Object) -> Iterable[PodSet]:
+    uid = uid_of(deployment)
+    for replica_set in objects.replica_sets:
+        if owner_of(replica_set) == uid:
+            pods = [p for p in objects.pods if owner_of(p) == uid_of(replica_set)]
+            yield _pod_set(replica_set, [pod for pod in pods if alive(pod)])
+
+
+def _pod_set(replica_set: Object, pods: list[Object]) -> PodSet:
+    return PodSet(
+        name=name_of(replica_set),
+        hash=str(labels_of(replica_set).get(POD_TEMPLATE_HASH, "")),
+        template=without_hash(replica_set["spec"]["template"]),
+        replicas=int(replica_set["spec"].get("replicas", 0)),
+        alive=len(pods),
+        ready=sum(map(ready, pods)),
+    )
+
+
+def without_hash(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a ReplicaSet's template as its Deployment has it."""
+    metadata = dict(template.get("metadata") or {})
+    labels = {k: v for k, v in (metadata.get("labels") or {}).items() if k != POD_TEMPLATE_HASH}
+    return {**template, "metadata": {**metadata, "labels": labels}}
+
+
+def alive(pod: Object) -> bool:
+    """Whether a pod has neither ended nor been told to stop."""
+    ended = (pod.get("status") or {}).get("phase") in {"Succeeded", "Failed"}
+    return not ended and "deletionTimestamp" not in pod["metadata"]
+
+
+def ready(pod: Object) -> bool:
+    """Whether a pod is ready to take requests."""
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def field_manager(obj: Object, path: tuple[str, ...]) -> str:
+    """Return who last set a field, as the server notes it; empty when it does not."""
+    found = ""
+    for entry in obj["metadata"].get("managedFields") or []:
+        fields: Any = entry.get("fieldsV1") or {}
+        for key in path:
+            fields = fields.get(key) if isinstance(fields, Mapping) else None
+        if fields is not None:
+            found = str(entry.get("manager", ""))
+    return found
+
+
+def _manager(obj: Object) -> str:
+    marks = {**labels_of(obj), **annotations_of(obj)}
+    return next((who for key, who in MANAGERS.items() if key in marks), "")

@@ -1,0 +1,90 @@
+"""Everything that one pass reads, as raw JSON, in one value.
+
+Answers of writes are put back with `replace`, so that the next write of the same plan carries the
+resourceVersion that the server has by then.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final, Self
+
+from rollout.analysis.verdict import ReleaseVerdict
+from rollout.resources.writes import Object
+
+_LISTS: Final = {
+    "Deployment": "deployments",
+    "ReplicaSet": "replica_sets",
+    "Pod": "pods",
+    "Service": "services",
+    "Ingress": "ingresses",
+}
+
+
+def name_of(obj: Object) -> str:
+    """Return the name of an object."""
+    return str(obj["metadata"]["name"])
+
+
+def uid_of(obj: Object) -> str:
+    """Return the uid of an object."""
+    return str(obj["metadata"].get("uid", ""))
+
+
+def labels_of(obj: Object) -> Mapping[str, str]:
+    """Return the labels of an object."""
+    return obj["metadata"].get("labels") or {}
+
+
+def annotations_of(obj: Object) -> Mapping[str, str]:
+    """Return the annotations of an object."""
+    return obj["metadata"].get("annotations") or {}
+
+
+def owner_of(obj: Object) -> str | None:
+    """Return the uid of the controller that owns an object."""
+    owners = obj["metadata"].get("ownerReferences") or []
+    return next((str(o["uid"]) for o in owners if o.get("controller")), None)
+
+
+@dataclass(frozen=True)
+class Objects:
+    """All raw objects of the release's namespace that a decision may rest on."""
+
+    release: Object
+    rollout: Object | None = None
+    rollouts: tuple[Object, ...] = ()
+    releases: tuple[Object, ...] = ()
+    deployments: tuple[Object, ...] = ()
+    replica_sets: tuple[Object, ...] = ()
+    pods: tuple[Object, ...] = ()
+    services: tuple[Object, ...] = ()
+    ingresses: tuple[Object, ...] = ()
+    ingress_classes: tuple[Object, ...] | None = None
+    """None: they cannot be read."""
+    policies: tuple[Object, ...] = ()
+    autoscalers: tuple[Object, ...] = ()
+    namespace_terminating: bool = False
+    verdict: ReleaseVerdict | None = None
+    stable_evidence: bool = True
+
+    @property
+    def namespace(self) -> str:
+        """Return the namespace that all this is in."""
+        return str(self.release["metadata"]["namespace"])
+
+    def named(self, what: str, name: str) -> Object | None:
+        """Find an object of one of the lists by name."""
+        return next((o for o in getattr(self, what) if name_of(o) == name), None)
+
+    def replace(self, answer: Object) -> Self:
+        """Return the same with a newer version of one object in it."""
+        kind, changes = str(answer.get("kind", "")), dict[str, Any]()
+        if kind == "Release" and name_of(answer) == name_of(self.release):
+            changes["release"] = answer
+        if kind == "Rollout" and self.rollout and name_of(answer) == name_of(self.rollout):
+            changes["rollout"] = answer
+        if (what := _LISTS.get(kind)) is not None:
+            others = tuple(o for o in getattr(self, what) if name_of(o) != name_of(answer))
+            changes[what] = (*others, answer)
+        known = {field.name for field in fields(self)}
+        return replace(self, **{k: v for k, v in changes.items() if k in known})

@@ -1,0 +1,79 @@
+"""Writes to the target Deployment: each guarded by the resourceVersion it was decided on."""
+
+import json
+from typing import Any, Final
+
+from rollout.resources.words import LATCH, RESTORE
+from rollout.resources.writes import Kind, Object, Patch, PatchType
+from rollout.traffic.service import annotations, merge, saved
+
+PAUSED: Final = "spec.paused"
+
+
+def is_paused(target: Object) -> bool:
+    """Whether the Deployment is paused."""
+    return bool(target["spec"].get("paused", False))
+
+
+def pause(target: Object) -> Patch | None:
+    """Pause it, with the note of what was there before in the same patch."""
+    notes = {}
+    if RESTORE not in annotations(target):
+        notes[RESTORE] = json.dumps({PAUSED: is_paused(target)})
+    if is_paused(target) and not notes:
+        return None
+    return merge(Kind.DEPLOYMENT, target, {"spec": {"paused": True}}, notes)
+
+
+def unpause(target: Object) -> Patch | None:
+    """Let it roll."""
+    if not is_paused(target):
+        return None
+    return merge(Kind.DEPLOYMENT, target, {"spec": {"paused": False}})
+
+
+def write_template(target: Object, template: Any) -> Patch:
+    """Replace the pod template whole, and let it roll, in one patch.
+
+    A merge patch would keep keys that the new template does not have. The resourceVersion is
+    replaced by the one we looked at, not tested: a stale one then is a 409 like everywhere else,
+    where a failed test is a 422 that says nothing.
+    """
+    metadata = target["metadata"]
+    body: list[Object] = [
+        guard(target),
+        {"op": "replace", "path": "/spec/template", "value": untracked(template)},
+        {"op": "add", "path": "/spec/paused", "value": False},
+    ]
+    space, name = str(metadata["namespace"]), str(metadata["name"])
+    return Patch(Kind.DEPLOYMENT, space, name, PatchType.JSON, body)
+
+
+def guard(obj: Object) -> Object:
+    """Return the operation that has a patch refused (409) when the object has changed since."""
+    version = obj["metadata"]["resourceVersion"]
+    return {"op": "replace", "path": "/metadata/resourceVersion", "value": version}
+
+
+def untracked(template: Any) -> dict[str, Any]:
+    """Return a template without the labels that only our candidate and ReplicaSets carry."""
+    from_labels = {"rollout.dev/track", "pod-template-hash"}
+    metadata = dict(template.get("metadata") or {})
+    labels = {k: v for k, v in (metadata.get("labels") or {}).items() if k not in from_labels}
+    return {**template, "metadata": {**metadata, "labels": labels}}
+
+
+def restore(target: Object, *, keep_paused: bool) -> Patch | None:
+    """Give it back; only the pause is ours, and only where it was not there before."""
+    notes = annotations(target)
+    before = saved(notes)
+    if keep_paused:
+        latched: dict[str, Any] = {LATCH: None} if LATCH in notes else {}
+        return merge(Kind.DEPLOYMENT, target, {}, latched) if latched else None
+    removed: dict[str, Any] = {key: None for key in (RESTORE, LATCH) if key in notes}
+    if not removed:
+        return None
+    body: dict[str, Any] = {}
+    if before is not None and is_paused(target) and not before.get(PAUSED, False):
+        body = {"spec": {"paused": None}}
+    return merge(Kind.DEPLOYMENT, target, body, removed)

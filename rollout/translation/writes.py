@@ -1,0 +1,205 @@
+"""Actions to writes: what the planner asked for, in the words of the Kubernetes API.
+
+Writing the same action twice changes nothing (I7): when the objects are so already, there is no
+write. Every patch and delete carries what it was decided on.
+"""
+
+from typing import assert_never
+
+from rollout.engine import plan as actions
+from rollout.resources.release import Release, ReleaseStatus
+from rollout.resources.words import LATCH, RESTORE_FINALIZER
+from rollout.resources.writes import Delete, Kind, Object, Patch, PatchType, Write
+from rollout.traffic import ingress as routes
+from rollout.traffic import service as services
+from rollout.traffic.service import annotations, merge
+from rollout.translation import candidates, targets
+from rollout.translation.objects import Objects, uid_of
+
+
+def writes(action: actions.Action, objects: Objects) -> tuple[Write, ...]:
+    """Say which writes carry an action out; none when the objects are so already."""
+    write = _write(action, objects)
+    return () if write is None else (write,)
+
+
+def _write(action: actions.Action, objects: Objects) -> Write | None:
+    if isinstance(action, actions.StatusAction):
+        return status_patch(objects.release, action.status)
+    if isinstance(action, actions.FinalizerAction):
+        wanted = isinstance(action, actions.AddFinalizer)
+        return _finalizer(objects, action.kind, action.name, wanted=wanted)
+    if isinstance(action, actions.TargetAction):
+        return _of_target(action, objects)
+    if isinstance(action, actions.CandidateAction):
+        return _of_candidate(action, objects)
+    return _of_traffic(action, objects)
+
+
+def _of_traffic(action: actions.TrafficAction, objects: Objects) -> Write | None:
+    match action:
+        case actions.Select() | actions.RestoreService():
+            return _of_service(action, objects)
+        case actions.CreateSideService() | actions.DeleteSideService():
+            return _of_side_service(action, objects)
+        case actions.CreateRoute() | actions.SetWeight() | actions.DeleteRoute():
+            return _of_route(action, objects)
+        case _:
+            assert_never(action)
+
+
+def status_patch(release: Object, status: ReleaseStatus) -> Patch | None:
+    """Write the status whole; None when it says the same already."""
+    if Release.model_validate(release).status == status and "status" in release:
+        return None
+    metadata = release["metadata"]
+    body: list[Object] = [
+        targets.guard(release),
+        {"op": "add", "path": "/status", "value": status.to_json()},
+    ]
+    space, name = str(metadata["namespace"]), str(metadata["name"])
+    return Patch(Kind.RELEASE, space, name, PatchType.JSON, body, "status")
+
+
+def _finalizer(objects: Objects, kind: Kind, name: str, *, wanted: bool) -> Write | None:
+    candidates_ = [objects.release, *([objects.rollout] if objects.rollout else [])]
+    obj = next((o for o in candidates_ if o["kind"] == kind.value.kind), None)
+    if obj is None or obj["metadata"]["name"] != name:
+        return None
+    present: list[str] = list(obj["metadata"].get("finalizers") or [])
+    if (RESTORE_FINALIZER in present) == wanted:
+        return None
+    kept = [f for f in present if f != RESTORE_FINALIZER]
+    finalizers = [*kept, RESTORE_FINALIZER] if wanted else kept
+    return merge(kind, obj, {"metadata": {"finalizers": finalizers}})
+
+
+def _of_target(action: actions.TargetAction, objects: Objects) -> Write | None:
+    target = objects.named("deployments", _target_name(objects))
+    if target is None:
+        return None
+    match action:
+        case actions.PauseTarget():
+            return targets.pause(target)
+        case actions.UnpauseTarget():
+            return targets.unpause(target)
+        case actions.WriteTemplate(template):
+            return targets.write_template(target, template)
+        case actions.RestoreTarget(keep_paused):
+            return targets.restore(target, keep_paused=keep_paused)
+        case actions.LatchTarget():
+            return _latch(Kind.DEPLOYMENT, target, objects)
+        case _:
+            assert_never(action)
+
+
+def _latch(kind: Kind, obj: Object, objects: Objects) -> Patch | None:
+    uid = uid_of(objects.release)
+    return None if annotations(obj).get(LATCH) == uid else merge(kind, obj, {}, {LATCH: uid})
+
+
+def _of_candidate(action: actions.CandidateAction, objects: Objects) -> Write | None:
+    target_name = _target_name(objects)
+    candidate = objects.named("deployments", f"{target_name}-candidate")
+    if isinstance(action, actions.CreateCandidate):
+        target = objects.named("deployments", target_name)
+        if candidate is not None or target is None:
+            return None
+        return candidates.create(target, action.template, _labels(objects))
+    if candidate is None:
+        return None
+    match action:
+        case actions.ScaleCandidate(replicas):
+            same = candidate["spec"].get("replicas") == replicas
+            body = {"spec": {"replicas": replicas}}
+            return None if same else merge(Kind.DEPLOYMENT, candidate, body)
+        case actions.DeleteCandidate():
+            return _delete(Kind.DEPLOYMENT, candidate)
+        case actions.LatchCandidate():
+            return _latch(Kind.DEPLOYMENT, candidate, objects)
+        case _:
+            assert_never(action)
+
+
+def _of_service(action: actions.Select | actions.RestoreService, objects: Objects) -> Write | None:
+    service = objects.named("services", action.service)
+    if service is None:
+        return None
+    if isinstance(action, actions.Select):
+        latch = uid_of(objects.release) if action.latch else None
+        return services.select(service, action.hash, latch=latch)
+    return services.restore(service, _hashes(objects))
+
+
+def _hashes(objects: Objects) -> set[str]:
+    """Return every hash that this release may have put into a selector."""
+    ours = {f"{_target_name(objects)}", f"{_target_name(objects)}-candidate"}
+    owners = {uid_of(d) for d in objects.deployments if d["metadata"]["name"] in ours}
+    known = Release.model_validate(objects.release).status.hashes
+    found = {known.stable, known.candidate, known.adopted} - {None}
+    for replica_set in objects.replica_sets:
+        references = replica_set["metadata"].get("ownerReferences") or []
+        if any(r["uid"] in owners for r in references):
+            found.add(replica_set["metadata"].get("labels", {}).get("pod-template-hash"))
+    return {hash_ for hash_ in found if hash_ is not None}
+
+
+def _of_side_service(
+    action: actions.CreateSideService | actions.DeleteSideService, objects: Objects
+) -> Write | None:
+    side = objects.named("services", routes.side_service_name(action.service))
+    if isinstance(action, actions.DeleteSideService):
+        return None if side is None else _delete(Kind.SERVICE, side)
+    service = objects.named("services", action.service)
+    if side is not None or service is None:
+        return None
+    return routes.create_side_service(service, action.hash, _labels(objects))
+
+
+def _of_route(
+    action: actions.CreateRoute | actions.SetWeight | actions.DeleteRoute, objects: Objects
+) -> Write | None:
+    status = Release.model_validate(objects.release).status
+    if status.resolved is None:
+        return None
+    prefix = status.resolved.traffic.annotation_prefix
+    route = objects.named("ingresses", routes.beside(action.ingress))
+    match action:
+        case actions.CreateRoute():
+            user = objects.named("ingresses", action.ingress)
+            if route is not None or user is None:
+                return None
+            named = set(status.resolved.traffic.services)
+            return routes.create_route(user, named, prefix, _labels(objects))
+        case actions.SetWeight(weight=weight, latch=latch):
+            uid = uid_of(objects.release) if latch else None
+            return None if route is None else routes.set_weight(route, weight, prefix, latch=uid)
+        case actions.DeleteRoute():
+            return None if route is None else _delete(Kind.INGRESS, route)
+        case _:
+            assert_never(action)
+
+
+def _delete(kind: Kind, obj: Object) -> Delete | None:
+    metadata = obj["metadata"]
+    if "deletionTimestamp" in metadata:
+        return None
+    return Delete(
+        kind,
+        str(metadata["namespace"]),
+        str(metadata["name"]),
+        uid=str(metadata["uid"]),
+        resource_version=str(metadata["resourceVersion"]),
+    )
+
+
+def _target_name(objects: Objects) -> str:
+    resolved = Release.model_validate(objects.release).status.resolved
+    if resolved is not None:
+        return resolved.deployment
+    return str(objects.rollout["spec"]["target"]["deployment"]) if objects.rollout else ""
+
+
+def _labels(objects: Objects) -> dict[str, str]:
+    release = objects.release
+    return routes.our_labels(str(release["spec"]["rollout"]), str(release["metadata"]["name"]))

@@ -1,0 +1,149 @@
+"""I1 to I9, asked of the simulated world after every single write of the controller."""
+
+from dataclasses import dataclass, field
+
+from rollout.engine.plan import (
+    Action,
+    DeleteCandidate,
+    DeleteRoute,
+    ScaleCandidate,
+    Select,
+    SetWeight,
+)
+from rollout.resources.release import Phase, Release
+from rollout.resources.words import LATCH, POD_TEMPLATE_HASH, RESTORE, TRACK
+from rollout.resources.writes import Kind, Object
+from rollout.simulate.world import World
+from tests.engine.stories import Story
+
+
+def ready(pod: Object) -> bool:
+    """Whether a pod is ready and has not been told to stop."""
+    conditions = pod.get("status", {}).get("conditions") or []
+    told = "deletionTimestamp" in pod["metadata"]
+    return not told and any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def of_hash(world: World, hash_: str | None) -> list[Object]:
+    """The pods of a pod-template-hash."""
+    return [p for p in world.all(Kind.POD) if p["metadata"]["labels"][POD_TEMPLATE_HASH] == hash_]
+
+
+def weight(world: World) -> int:
+    """The share that the canary routes ask for."""
+    weights = [
+        int(value)
+        for ingress in world.all(Kind.INGRESS)
+        for key, value in (ingress["metadata"].get("annotations") or {}).items()
+        if key.endswith("/canary-weight")
+    ]
+    return max(weights, default=0)
+
+
+@dataclass
+class Watch:
+    """Asserts the rules after each write, and remembers what it has seen."""
+
+    world: World
+    story: Story
+    failed_at: int | None = None
+    highest: int = 0
+    sent: set[str] = field(default_factory=set)
+
+    def __call__(self, action: Action) -> None:
+        release = self.world.release("web-v2")
+        if release is None:
+            return
+        self.traffic_has_ready_pods(action)
+        self.weight_is_allowed(action, release)
+        self.stable_is_whole(release)
+        self.traffic_moves_before_pods(action, release)
+        self.touched_is_written_down(release)
+        self.only_known_versions_serve(release)
+        assert self.world.sight.complaints == [], "a request was lost"
+
+    def traffic_has_ready_pods(self, action: Action) -> None:
+        """I1, I9."""
+        if isinstance(action, Select):
+            assert any(map(ready, of_hash(self.world, action.hash))), f"I1: {action}"
+        if isinstance(action, SetWeight) and action.weight > 0:
+            candidates = [p for p in self.world.all(Kind.POD) if TRACK in p["metadata"]["labels"]]
+            assert any(map(ready, candidates)), f"I1: {action}"
+            assert self.story.candidate_traffic, f"the candidate got traffic: {action}"
+
+    def weight_is_allowed(self, action: Action, release: Release) -> None:
+        """I2."""
+        if not isinstance(action, SetWeight) or action.weight == 0:
+            return
+        assert release.status.phase is Phase.PROGRESSING, f"I2: {action}"
+        resolved = release.status.resolved
+        assert resolved is not None
+        assert resolved.strategy.canary is not None
+        allowed = resolved.strategy.canary.steps[release.status.step].weight
+        assert action.weight <= allowed, f"I2: {action}, allowed {allowed}"
+        verdict = release.status.verdict
+        assert verdict is None or verdict.result != "Fail", f"I2: {action} after a Fail"
+
+    def stable_is_whole(self, release: Release) -> None:
+        """I3."""
+        status = release.status
+        before = {Phase.PREPARING, Phase.PROGRESSING, Phase.PROMOTING, Phase.BAKING, Phase.PAUSED}
+        if status.phase not in before or status.hashes.stable is None or self.story.scaled:
+            return
+        if status.paused_from and status.paused_from.phase is Phase.ADOPTING:
+            return
+        alive = [p for p in of_hash(self.world, status.hashes.stable) if ready(p)]
+        assert len(alive) == self.story.replicas, f"I3: {len(alive)} stable pods in {status.phase}"
+
+    def traffic_moves_before_pods(self, action: Action, release: Release) -> None:
+        """I4."""
+        if isinstance(action, DeleteCandidate | DeleteRoute) or (
+            isinstance(action, ScaleCandidate) and action.replicas == 0
+        ):
+            assert weight(self.world) == 0, f"I4: {action}"
+            if isinstance(action, DeleteRoute):
+                return
+            for service in self.world.all(Kind.SERVICE):
+                pinned = service["spec"]["selector"].get(POD_TEMPLATE_HASH)
+                ours = (service["metadata"].get("labels") or {}).get("rollout.dev/rollout")
+                assert ours or pinned != release.status.hashes.candidate, f"I4: {action}"
+
+    def touched_is_written_down(self, release: Release) -> None:
+        """I5: whoever reads a touched object can repair it."""
+        for service in self.world.all(Kind.SERVICE):
+            labels = service["metadata"].get("labels") or {}
+            if "rollout.dev/rollout" in labels:
+                continue
+            pinned = POD_TEMPLATE_HASH in service["spec"]["selector"]
+            notes = service["metadata"].get("annotations") or {}
+            assert not pinned or RESTORE in notes, f"I5: {service['metadata']['name']}"
+            assert not pinned or release.status.restore, "I5: nothing was written down"
+
+    def only_known_versions_serve(self, release: Release) -> None:
+        """I8."""
+        hashes = release.status.hashes
+        known = {hashes.stable, hashes.candidate, hashes.adopted} - {None}
+        for service in self.world.all(Kind.SERVICE):
+            pinned = service["spec"]["selector"].get(POD_TEMPLATE_HASH)
+            assert pinned is None or not known or pinned in known, f"I8: {pinned}"
+
+
+def all_is_given_back(world: World, story: Story, before: dict[str, Object]) -> None:
+    """I5 at the end: what the user owned is as it was, and nothing of ours is left."""
+    for key, old in before.items():
+        kind, name = key.split("/")
+        new = world.get(Kind[kind], name)
+        assert new is not None, f"{key} is gone"
+        notes = new["metadata"].get("annotations") or {}
+        if not story.edited:
+            assert RESTORE not in notes, key
+        assert LATCH not in notes, key
+        if kind == "SERVICE":
+            assert new["spec"]["selector"] == old["spec"]["selector"], key
+        if kind == "DEPLOYMENT":
+            assert bool(new["spec"].get("paused")) == story.edited, key
+    names = {str(d["metadata"]["name"]) for d in world.all(Kind.DEPLOYMENT)}
+    assert names == {"web"}, names
+    for kind in (Kind.SERVICE, Kind.INGRESS):
+        kept = {k.split("/")[1] for k in before if k.startswith(kind.name + "/")}
+        assert {str(o["metadata"]["name"]) for o in world.all(kind)} == kept
