@@ -50,6 +50,9 @@ class Kind(Enum):
         "IngressClass", "ingressclasses", "networking.k8s.io", namespaced=False
     )
     LEASE = Resource("Lease", "leases", "coordination.k8s.io")
+    HORIZONTAL_POD_AUTOSCALER = Resource(
+        "HorizontalPodAutoscaler", "horizontalpodautoscalers", "autoscaling", "v2"
+    )
     POD_DISRUPTION_BUDGET = Resource("PodDisruptionBudget", "poddisruptionbudgets", "policy")
     CUSTOM_RESOURCE_DEFINITION = Resource(
         "CustomResourceDefinition",
