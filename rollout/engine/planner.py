@@ -58,7 +58,8 @@ def _read_back(draft: Draft) -> None:
         draft.update(weight=Weight(asked=draft.status.weight.asked, applied=applied))
     generation = draft.snapshot.release.metadata.generation
     progress_ = f"{draft.status.step + 1}/{step_count(draft.snapshot)}"
-    draft.update(observed_generation=generation, progress=progress_)
+    strategy = draft.snapshot.strategy.name
+    draft.update(observed_generation=generation, progress=progress_, strategy=strategy)
     note_verdict(draft)
 
 

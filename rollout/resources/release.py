@@ -244,6 +244,7 @@ class ReleaseStatus(Model):
     message: str = Field(default="", description="A sentence: what it does and waits for.")
     paused_from: PausedFrom | None = Field(default=None, description="Where it goes on.")
     step: int = Field(default=0, description="Current step, from 0.")
+    strategy: str = Field(default="", description="canary or blue-green.")
     progress: str = Field(default="", description="Step of steps, for tables.")
     weight: Weight = Field(default_factory=Weight, description="Share of the candidate.")
     hashes: Hashes = Field(default_factory=Hashes, description="pod-template-hash by role.")
