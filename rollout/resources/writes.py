@@ -54,9 +54,6 @@ class Kind(Enum):
         "HorizontalPodAutoscaler", "horizontalpodautoscalers", "autoscaling", "v2"
     )
     POD_DISRUPTION_BUDGET = Resource("PodDisruptionBudget", "poddisruptionbudgets", "policy")
-    HORIZONTAL_POD_AUTOSCALER = Resource(
-        "HorizontalPodAutoscaler", "horizontalpodautoscalers", "autoscaling", "v2"
-    )
     CUSTOM_RESOURCE_DEFINITION = Resource(
         "CustomResourceDefinition",
         "customresourcedefinitions",
