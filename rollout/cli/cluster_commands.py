@@ -1,0 +1,137 @@
+"""Commands about the installation: crds, controller, sandbox, demo, version."""
+
+from pathlib import Path
+
+import typer
+
+from rollout.cli.options import Globals  # noqa: TC001 - typer reads annotations
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("crds", help=CRDS)(crds)
+    app.command("controller", help=CONTROLLER)(controller)
+    app.command("demo", help=DEMO)(demo)
+    app.command("version", help="Print the version.")(version)
+    sandbox = typer.Typer(
+        help="A practice cluster on this machine.", no_args_is_help=True, rich_markup_mode=None
+    )
+    sandbox.command("up", help=SANDBOX_UP)(sandbox_up)
+    app.add_typer(sandbox, name="sandbox")
+
+
+CRDS = """Print the CustomResourceDefinitions.
+
+Examples:
+
+\b
+  rollout crds | kubectl apply --server-side -f -
+  rollout crds --write manifests/crds
+"""
+CONTROLLER = """Run the controller until SIGTERM.
+
+Examples:
+
+\b
+  rollout controller
+  rollout controller --namespace shop --http-port 8081
+"""
+DEMO = """Ship a good version and a bad one on a practice cluster, in under two minutes.
+
+Example:
+
+\b
+  rollout demo
+"""
+SANDBOX_UP = """Start a practice cluster and leave it running until Ctrl-C.
+
+Example:
+
+\b
+  rollout sandbox up
+"""
+
+
+def crds(
+    write: Path = typer.Option(None, "--write", help="Write a file per kind into this folder"),
+) -> None:
+    """Print the CRDs."""
+    from rollout.resources.crd import files
+
+    for name, text in files().items():
+        if write is None:
+            print(f"---\n{text}", end="")
+        else:
+            (write / name).write_text(text)
+
+
+def controller(  # noqa: PLR0917 - options, each by its name
+    context: typer.Context,
+    http_port: int = typer.Option(0, "--http-port", help="Probes and metrics; 0: any free port"),
+    bind: str = typer.Option("127.0.0.1", "--bind", help="Address of probes and metrics"),
+    lease_namespace: str = typer.Option(None, "--lease-namespace", help="Where the Lease is"),
+    lease_name: str = typer.Option("rollout-controller", "--lease-name", help="Its name"),
+    lease_seconds: float = typer.Option(15.0, "--lease-seconds", help="How long it holds"),
+    workers: int = typer.Option(4, "--workers", min=1, max=64, help="Passes at the same time"),
+    pod_address_map: str = typer.Option(
+        "",
+        "--pod-address-map",
+        envvar="ROLLOUT_POD_ADDRESS_MAP",
+        help="Where pods are reached, when not at their own address (practice cluster)",
+    ),
+    log_level: str = typer.Option("info", "--log-level", help="debug, info, warning or error"),
+    log_format: str = typer.Option(
+        "auto", "--log-format", help="json, console, or auto (json unless on a terminal)"
+    ),
+) -> None:
+    """Run the controller."""
+    from rollout.controller.logs import set_up
+    from rollout.daemon import Settings, run
+    from rollout.kube.lease import Durations
+    from rollout.metrics.addresses import AddressMap
+
+    options: Globals = context.obj
+    set_up(log_level, json={"json": True, "console": False}.get(log_format))
+    cluster = options.cluster()
+    settings = Settings(
+        namespace=options.namespace,
+        lease_namespace=lease_namespace or options.namespace or cluster.namespace,
+        lease_name=lease_name,
+        durations=Durations(lease_seconds, lease_seconds * 2 / 3, lease_seconds * 2 / 15),
+        bind=bind,
+        port=http_port,
+        workers=workers,
+        addresses=AddressMap.parse(pod_address_map) if pod_address_map else AddressMap.identity(),
+    )
+    raise typer.Exit(run(cluster, settings))
+
+
+def sandbox_up() -> None:
+    """Start a practice cluster."""
+    try:
+        from rollout.sandbox.up import up
+    except ModuleNotFoundError as error:
+        raise typer.BadParameter(_no_sandbox(error)) from error
+    up()
+
+
+def demo(
+    picture: Path = typer.Option(None, "--picture", help="Write what is shown to an SVG file"),
+) -> None:
+    """Show a good release and a bad one."""
+    try:
+        from rollout.sandbox.demo import demo
+    except ModuleNotFoundError as error:
+        raise typer.BadParameter(_no_sandbox(error)) from error
+    raise typer.Exit(demo(picture))
+
+
+def _no_sandbox(error: ModuleNotFoundError) -> str:
+    return f"{error.name} is missing: install the practice cluster with `pip install '.[sandbox]'`"
+
+
+def version() -> None:
+    """Print the version."""
+    from rollout import __version__
+
+    print(__version__)

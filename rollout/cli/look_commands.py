@@ -1,0 +1,154 @@
+"""Commands that only look: status, watch, list, history, explain."""
+
+import typer
+
+from rollout.cli.options import Globals, Output, dump, for_programs
+
+RELEASE = typer.Argument(None, help="Release or Rollout; may be left out when there is one")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("status", help=STATUS)(status)
+    app.command("watch", help=WATCH)(watch)
+    app.command("list", help=LIST)(list_)
+    app.command("history", help=HISTORY)(history)
+    app.command("explain", help=EXPLAIN)(explain)
+
+
+STATUS = """Show where a release is. With --exit-code the exit code says it too.
+
+Examples:
+
+\b
+  rollout status
+  rollout status checkout --exit-code -o json
+"""
+WATCH = """Follow a release to its end, or until it waits on a person.
+
+Examples:
+
+\b
+  rollout watch
+  rollout watch checkout --timeout 600
+"""
+LIST = """List Rollouts and what runs now.
+
+Example:
+
+\b
+  rollout list -o wide
+"""
+HISTORY = """Show what happened in a release, and the releases before it.
+
+Example:
+
+\b
+  rollout history checkout
+"""
+EXPLAIN = """Say why a release is where it is, what it waits for, and what comes next.
+
+Example:
+
+\b
+  rollout explain checkout
+"""
+
+
+def status(
+    context: typer.Context,
+    release: str = RELEASE,
+    exit_code: bool = typer.Option(False, "--exit-code", help="Exit with the release's state"),
+) -> None:
+    """Show where a release is."""
+    from rollout.cli.tables import release_table, show
+    from rollout.commands import find_release
+    from rollout.report.exit_codes import exit_code as code
+
+    options: Globals = context.obj
+    cluster = options.cluster()
+    found = find_release(cluster, options.space(cluster), release)
+    if for_programs(options.output):
+        dump(found.to_json(), options.output)
+    else:
+        show(release_table([found], wide=options.output is Output.WIDE))
+        if found.status.message:
+            print(found.status.message)
+    if exit_code:
+        raise typer.Exit(code(found.status))
+
+
+def watch(
+    context: typer.Context,
+    release: str = RELEASE,
+    timeout: float = typer.Option(3600.0, "--timeout", help="Longest time, in seconds"),
+) -> None:
+    """Follow a release."""
+    from rollout.cli.watch import follow
+    from rollout.commands import find_release
+
+    options: Globals = context.obj
+    cluster = options.cluster()
+    space = options.space(cluster)
+    found = find_release(cluster, space, release)
+    raise typer.Exit(follow(cluster, space, found.metadata.name, timeout))
+
+
+def list_(
+    context: typer.Context,
+    everywhere: bool = typer.Option(False, "--all-namespaces", "-A", help="All namespaces"),
+) -> None:
+    """List Rollouts."""
+    from rollout.cli.tables import rollout_table, show
+    from rollout.resources.rollout import Rollout
+    from rollout.resources.writes import Kind
+
+    options: Globals = context.obj
+    cluster = options.cluster()
+    space = None if everywhere else options.space(cluster)
+    found = cluster.list(Kind.ROLLOUT, space).items
+    if for_programs(options.output):
+        dump(list(found), options.output)
+    elif not found:
+        print(f"no Rollout in {space or 'any namespace'}: `rollout start VERSION` makes one")
+    else:
+        show(rollout_table([Rollout.model_validate(raw) for raw in found], namespaces=everywhere))
+
+
+def history(context: typer.Context, release: str = RELEASE) -> None:
+    """Show what happened."""
+    from rollout.cli.tables import release_table, show, timeline_table
+    from rollout.commands import find_release
+    from rollout.resources.release import Release
+    from rollout.resources.writes import Kind
+
+    options: Globals = context.obj
+    cluster = options.cluster()
+    space = options.space(cluster)
+    found = find_release(cluster, space, release)
+    raw = cluster.list(Kind.RELEASE, space).items
+    all_ = [Release.model_validate(r) for r in raw if r["spec"]["rollout"] == found.spec.rollout]
+    if for_programs(options.output):
+        dump([r.to_json() for r in all_], options.output)
+        return
+    show(release_table(all_, wide=options.output is Output.WIDE))
+    print(f"\n{found.metadata.name}:")
+    show(timeline_table(found))
+
+
+def explain(context: typer.Context, release: str = RELEASE) -> None:
+    """Say why."""
+    from datetime import UTC, datetime
+
+    from rollout.commands import find_release
+    from rollout.report.explain import explain
+
+    options: Globals = context.obj
+    cluster = options.cluster()
+    found = find_release(cluster, options.space(cluster), release)
+    resolved = found.status.resolved
+    lines = explain(found, resolved.strategy if resolved else None, datetime.now(UTC))
+    if for_programs(options.output):
+        dump({"release": found.metadata.name, "lines": lines}, options.output)
+    else:
+        print("\n".join(lines))

@@ -1,0 +1,72 @@
+"""`rollout start`."""
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from rollout.cli.options import Globals, dump, for_programs, user
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("start", help=HELP)(start)
+
+
+HELP = """Start a release: ship VERSION a little at a time.
+
+Examples:
+
+\b
+  rollout start v1.2.4
+  rollout start v1.2.4 --deployment checkout --strategy blue-green
+  rollout start registry.example.com/shop:v2 --policy policies/strict.yaml --watch
+"""
+
+
+def start(  # noqa: PLR0917 - options, each by its name
+    context: typer.Context,
+    version: str = typer.Argument(help="Image tag, or a whole image when it has a / or a digest"),
+    deployment: str = typer.Option(None, "--deployment", "-d", help="The Deployment that serves"),
+    rollout: str = typer.Option(None, "--rollout", "-r", help="The Rollout to use"),
+    strategy: str = typer.Option(None, "--strategy", "-s", help="canary or blue-green"),
+    policy: str = typer.Option(None, "--policy", "-p", help="A RolloutPolicy's name, or a file"),
+    reason: str = typer.Option("", "--reason", help="Why; it is kept with the release"),
+    watch: bool = typer.Option(False, "--watch", "-w", help="Follow it to its end"),
+    timeout: float = typer.Option(3600.0, "--timeout", help="Longest time to watch, in seconds"),
+) -> None:
+    """Start a release."""
+    from rollout.commands import Request, start
+    from rollout.translation.objects import name_of
+
+    options: Globals = context.obj
+    cluster = options.cluster()
+    space = options.space(cluster)
+    request = Request(version, rollout, deployment, strategy, _policy(policy), user(), reason)
+    started = start(cluster, space, request)
+    if for_programs(options.output):
+        dump(started.release, options.output)
+    else:
+        for line in started.assumed:
+            print(f"assumed: {line}")
+        print(f"release {name_of(started.release)} is on its way: `rollout watch` follows it")
+    if watch:
+        from rollout.cli.watch import follow
+
+        raise typer.Exit(follow(cluster, space, name_of(started.release), timeout))
+
+
+def _policy(said: str | None) -> dict[str, Any] | None:
+    if said is None:
+        return None
+    if not Path(said).is_file():
+        return {"name": said}
+    import yaml
+
+    from rollout.resources.policy import RolloutPolicySpec
+
+    document = yaml.safe_load(Path(said).read_text())
+    spec = document.get("spec", document) if isinstance(document, dict) else None
+    if not isinstance(spec, dict):
+        raise typer.BadParameter(f"{said} holds no policy: it should be YAML with a spec")
+    return {"inline": RolloutPolicySpec.model_validate(spec).to_json()}

@@ -1,0 +1,99 @@
+"""Tables for terminals; plain columns when nobody looks at one."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+
+from rollout.report.ages import age
+from rollout.resources.release import Release
+from rollout.resources.rollout import Rollout
+
+COLOURS = {
+    "Succeeded": "green",
+    "Pass": "green",
+    "RolledBack": "red",
+    "Failed": "red",
+    "Fail": "red",
+    "RollingBack": "red",
+    "Paused": "yellow",
+    "NoData": "yellow",
+    "Error": "yellow",
+}
+
+
+def table(*columns: str) -> Table:
+    """Return a table as kubectl would draw it."""
+    found = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        found.add_column(column, no_wrap=column != "MESSAGE")
+    return found
+
+
+def show(drawn: Table) -> None:
+    """Print a table; colours only on a terminal, and the whole width when there is none."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=240)
+    console.print(drawn)
+
+
+def coloured(word: str) -> str:
+    """Give a word its colour."""
+    colour = COLOURS.get(word)
+    return f"[{colour}]{word}[/]" if colour else word
+
+
+def release_table(releases: Sequence[Release], *, wide: bool) -> Table:
+    """Draw releases, oldest first."""
+    now = datetime.now(UTC)
+    extra = ("BY", "MESSAGE") if wide else ()
+    drawn = table(
+        "NAME", "VERSION", "STRATEGY", "PHASE", "STEP", "WEIGHT", "VERDICT", "AGE", *extra
+    )
+    for release in sorted(releases, key=lambda r: str(r.metadata.creation_timestamp)):
+        status = release.status
+        row = [
+            release.metadata.name,
+            release.spec.version or "(template)",
+            status.strategy,
+            coloured(str(status.phase)),
+            status.progress,
+            f"{status.weight.applied}%",
+            coloured(status.verdict.result) if status.verdict else "-",
+            age(release.metadata.creation_timestamp, now),
+        ]
+        drawn.add_row(*row, *((release.spec.by, status.message) if wide else ()))
+    return drawn
+
+
+def rollout_table(rollouts: Sequence[Rollout], *, namespaces: bool) -> Table:
+    """Draw Rollouts."""
+    now = datetime.now(UTC)
+    first = ("NAMESPACE",) if namespaces else ()
+    drawn = table(*first, "NAME", "DEPLOYMENT", "STRATEGY", "VERSION", "RELEASE", "LAST", "AGE")
+    for rollout in rollouts:
+        status = rollout.status
+        space = (rollout.metadata.namespace,) if namespaces else ()
+        drawn.add_row(
+            *space,
+            rollout.metadata.name,
+            rollout.spec.target.deployment,
+            rollout.spec.strategy.name,
+            status.stable_version or "-",
+            status.active_release or "-",
+            coloured(status.last_release.phase) if status.last_release else "-",
+            age(rollout.metadata.creation_timestamp, now),
+        )
+    return drawn
+
+
+def timeline_table(release: Release) -> Table:
+    """Draw what happened."""
+    drawn = table("TIME", "PHASE", "WEIGHT", "WHAT", "MESSAGE")
+    for entry in release.status.timeline:
+        weight = f"{entry.weight}%" if entry.weight is not None else "-"
+        at = entry.at.strftime("%H:%M:%S")
+        drawn.add_row(at, str(entry.phase), weight, entry.reason, entry.message)
+    return drawn

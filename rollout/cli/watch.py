@@ -1,0 +1,100 @@
+"""Following a release: live on a terminal, a line per change elsewhere."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from rollout.cli.tables import coloured
+from rollout.kube.cluster import Cluster
+from rollout.kube.errors import NotFound, Unreachable
+from rollout.report.ages import age
+from rollout.report.exit_codes import ExitCode, exit_code
+from rollout.report.explain import metric_line
+from rollout.resources.release import Phase, Release
+from rollout.resources.writes import Kind
+
+EVERY = 0.5
+PATIENCE = 30.0
+"""Seconds for which a cluster that cannot be reached is tried again."""
+
+
+def follow(cluster: Cluster, namespace: str, name: str, timeout: float) -> ExitCode:
+    """Follow a release until it ends or waits on a person; gives the exit code."""
+    console = Console()
+    if console.is_terminal:
+        with Live(console=console, refresh_per_second=4) as live:
+            return _until_over(
+                cluster, namespace, name, timeout, lambda release: live.update(view(release))
+            )
+    return _until_over(cluster, namespace, name, timeout, Lines())
+
+
+def _until_over(
+    cluster: Cluster, namespace: str, name: str, timeout: float, show: Callable[[Release], None]
+) -> ExitCode:
+    end = time.monotonic() + timeout
+    heard = time.monotonic()
+    while time.monotonic() < end:
+        try:
+            release = Release.model_validate(cluster.get(Kind.RELEASE, namespace, name))
+            heard = time.monotonic()
+        except Unreachable:
+            if time.monotonic() - heard > PATIENCE:
+                raise
+            time.sleep(EVERY)
+            continue
+        except NotFound:
+            print(f"release {name} was deleted")
+            return ExitCode.NOT_DONE
+        show(release)
+        if release.status.phase.ended or release.status.phase is Phase.PAUSED:
+            return exit_code(release.status)
+        time.sleep(EVERY)
+    return ExitCode.RUNNING
+
+
+class Lines:
+    """Prints a line for each entry of the timeline that is new."""
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[datetime, str]] = set()
+
+    def __call__(self, release: Release) -> None:
+        """Print what is new."""
+        for entry in release.status.timeline:
+            mark = (entry.at, entry.reason)
+            if mark not in self._seen:
+                self._seen.add(mark)
+                weight = f"{entry.weight or 0:>3}%"
+                at = entry.at.strftime("%H:%M:%S")
+                print(f"{at}  {entry.phase:<12} {weight}  {entry.message}", flush=True)
+
+
+def view(release: Release) -> RenderableType:
+    """Draw a release: where it is, its share, metric by metric, and the last things it did."""
+    status = release.status
+    head = Text.from_markup(
+        f"[bold]{release.metadata.name}[/]  {release.spec.version or 'template'}  "
+        f"{status.strategy}  {coloured(str(status.phase))}  step {status.progress}  "
+        f"{age(status.started_at, datetime.now(UTC))}"
+    )
+    bar = Table.grid(padding=(0, 1))
+    bar.add_row(
+        "candidate",
+        ProgressBar(total=100, completed=status.weight.applied, width=40),
+        f"{status.weight.applied} %",
+    )
+    verdict = status.verdict
+    metrics = [Text(f"  {metric_line(m)}") for m in (verdict.metrics if verdict else [])]
+    said = Text.from_markup(f"verdict {coloured(verdict.result) if verdict else 'none yet'}")
+    tail = [
+        Text(f"  {entry.at.strftime('%H:%M:%S')}  {entry.message}", style="dim")
+        for entry in status.timeline[-5:]
+    ]
+    return Group(head, bar, said, *metrics, Text(status.message), *tail)

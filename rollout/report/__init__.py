@@ -1,0 +1,1 @@
+"""Words for people: one wording for kubectl, the CLI and every page."""
