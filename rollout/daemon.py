@@ -1,34 +1,56 @@
-"""The composition root: settings, threads, the leader gate, signals, and the order of stopping."""
+"""The composition root: settings, threads, the leader gate, signals, and the order of stopping.
+
+Reflectors always run, so that a follower can take over at once. Workers and metrics run while
+this process leads, which it does at most once: a process that has lost its lease ends, because
+nobody can be sure what its threads were about to do.
+"""
 
 import signal
 import threading
-import time
+from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from queue import SimpleQueue
 from types import FrameType
 from typing import Final
 
 import structlog
 
 from rollout.controller.caches import Caches
-from rollout.controller.clock import RESYNC, Clock
+from rollout.controller.clock import Clock
 from rollout.controller.collect import Collector
-from rollout.controller.execute import Executor, LeaseLostError
 from rollout.controller.http import Probes
-from rollout.controller.metrics import Telemetry
+from rollout.controller.metrics import Metrics
+from rollout.controller.observe import Observer, phase_of
 from rollout.controller.queue import Key, WorkQueue
 from rollout.controller.reconcile import Reconciler
-from rollout.controller.wake import concerned, is_urgent
+from rollout.controller.record import Record
+from rollout.controller.wake import Waker
+from rollout.controller.workers import Workers
+from rollout.controller.writer import Writer
+from rollout.engine.planner import plan
 from rollout.kube.cache import Change
 from rollout.kube.client import HttpCluster
+from rollout.kube.errors import ClusterError, NotFound
 from rollout.kube.events import Recorder
 from rollout.kube.lease import Durations, Elector, unique_identity
 from rollout.metrics.addresses import AddressMap
-from rollout.resources.writes import Delete, Kind, Object, Write
+from rollout.metrics.provider import MetricsProvider
+from rollout.metrics.registry import provider
+from rollout.resources.policy import RolloutPolicySpec
+from rollout.resources.release import Phase
+from rollout.resources.writes import Kind, Object
 
 log = structlog.get_logger(__name__)
 
-STUCK_AFTER: Final = 120.0
-"""Seconds that one pass may take before the process counts as unhealthy."""
+RESYNC_SECONDS: Final = 30.0
+"""Everything is looked at this often, from the caches: a net below all that wakes a key."""
+
+GRACE_SECONDS: Final = 15.0
+"""How long a pass may go on after the order to stop; a pod has 30 seconds by default."""
+
+NAMESPACE_SECONDS: Final = 3.0
+TELL_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True)
@@ -42,22 +64,44 @@ class Settings:
     durations: Durations = field(default_factory=Durations)
     bind: str = "127.0.0.1"
     port: int = 0
+    """Where health and metrics are served; 0 takes any free port, which the log names."""
     workers: int = 4
     addresses: AddressMap = field(default_factory=AddressMap.identity)
 
 
+def utc_now() -> datetime:
+    """Give the present moment."""
+    return datetime.now(UTC)
+
+
 class Controller:
-    """A controller process: reflectors always run; workers and metrics only while it leads."""
+    """A controller process."""
 
     def __init__(self, cluster: HttpCluster, settings: Settings) -> None:
+        """Build everything; nothing runs and nothing is asked yet. Raises OSError for the port."""
         self._settings = settings
-        self._stopping = threading.Event()
+        self._cluster = cluster
+        self._orders: SimpleQueue[str] = SimpleQueue()
+        self._told_to_stop = threading.Event()
         self._lost = False
-        self._began: dict[int, float] = {}
+        self._working = threading.Lock()
         self._queue = WorkQueue()
-        self._clock = Clock(self._queue.add)
-        self._elector = Elector(
-            cluster,
+        self._clock = Clock(self._queue)
+        self._metrics = Metrics()
+        self._elector = self._make_elector()
+        self._caches = Caches(cluster, settings.namespace, self._changed)
+        self._waker = Waker(self._caches, self._queue)
+        self._recorder = Recorder(cluster, settings.identity)
+        self._collector = Collector(self._provider, self._pods, self._wake, utc_now, self._metrics)
+        self._workers = self._make_workers()
+        self._probes = Probes(
+            (settings.bind, settings.port), self._workers.problems, self._unready, self._text
+        )
+
+    def _make_elector(self) -> Elector:
+        settings = self._settings
+        return Elector(
+            self._cluster,
             settings.lease_namespace,
             settings.lease_name,
             settings.identity,
@@ -65,129 +109,136 @@ class Controller:
             on_started=self._lead,
             on_stopped=self._resign,
         )
-        self._telemetry = Telemetry(self._elector.is_leader, lambda: len(self._queue))
-        self._caches = Caches(cluster, settings.namespace, self._changed)
-        self._recorder = Recorder(cluster, settings.identity)
-        self._collector = Collector(self._caches, self._wake, settings.addresses)
-        self._reconciler = Reconciler(
-            self._caches,
-            self._collector,
-            Executor(cluster, self._elector.is_leader, self._answered),
-            self._recorder,
+
+    def _make_workers(self) -> Workers:
+        writer = Writer(self._cluster, self._elector, self._caches, self._metrics)
+        reconciler = Reconciler(
+            observer=Observer(self._caches, self._terminating),
+            decide=plan,
+            writer=writer,
+            record=Record(writer, self._recorder, utc_now),
+            hearing=self._collector,
+            metrics=self._metrics,
+            now=utc_now,
+        )
+        return Workers(
+            self._settings.workers,
+            reconciler,
             self._queue,
             self._clock,
-            self._telemetry,
+            metrics=self._metrics,
+            now=utc_now,
         )
-        self._probes = Probes(
-            (settings.bind, settings.port), self._unhealthy, self._unready, self._telemetry.registry
-        )
-        self._workers = [
-            threading.Thread(target=self._work, name=f"worker-{n}", daemon=True)
-            for n in range(settings.workers)
-        ]
 
     def run(self) -> int:
-        """Run until SIGTERM or SIGINT (exit code 0), or until the lease is lost (1)."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._signalled)
+        """Run until SIGTERM or SIGINT (0), or until the lease is lost (1). Main thread only."""
+        before = {n: signal.signal(n, self._signalled) for n in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            self._start()
+            log.info("stopping", why=self._orders.get())
+            self._stop()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        return 1 if self._lost else 0
+
+    def _start(self) -> None:
+        self._metrics.follow(self._elector.is_leader, self._queue.__len__, self._phases)
         self._probes.start()
         self._recorder.start()
         self._caches.start()
-        self._clock.start()
-        self._clock.every(RESYNC, self._resync)
         self._elector.start()
-        log.info("started", identity=self._settings.identity, port=self._probes.port)
-        while not self._stopping.wait(0.5):
-            pass
-        self._shut_down()
-        return 1 if self._lost else 0
+        log.info(
+            "started",
+            identity=self._settings.identity,
+            namespace=self._settings.namespace or "(all)",
+            address=self._settings.bind,
+            port=self._probes.port,
+        )
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
-        log.info("stopping", signal=signal.Signals(number).name)
-        self._stopping.set()
+        """Pass the order on: of all queues and locks only this one may be used by a handler."""
+        self._orders.put(signal.Signals(number).name)
 
-    def _shut_down(self) -> None:
-        self._queue.close()
-        for worker in self._workers:
-            if worker.ident is not None:
-                worker.join(10.0)
-        self._clock.stop()
-        self._collector.stop()
+    def _stop(self) -> None:
+        """Finish what is going on, then give back what others wait for, in this order."""
+        self._told_to_stop.set()
+        self._queue.stop()
+        with self._working:
+            if not self._workers.join(GRACE_SECONDS):
+                log.warning("a pass did not end in time", problems=self._workers.problems())
+            self._clock.stop()
         self._elector.stop()
-        self._recorder.stop()
-        self._caches.stop()
+        self._collector.stop()
         self._probes.stop()
+        self._recorder.stop(TELL_SECONDS)
+        self._caches.stop()
         log.info("stopped")
 
     def _lead(self) -> None:
-        """Begin to work, once the caches are filled."""
-        while not self._caches.synced and not self._stopping.wait(0.02):
-            pass
-        if self._stopping.is_set():
-            return
-        self._collector.start()
-        for worker in self._workers:
-            worker.start()
-        self._resync()
+        """Begin to work, once the caches are filled. Runs on a thread of the elector's."""
+        while not self._caches.synced:
+            if self._told_to_stop.wait(0.02) or not self._elector.is_leader():
+                return
+        with self._working:
+            if self._told_to_stop.is_set():
+                return
+            self._clock.start()
+            self._clock.every(RESYNC_SECONDS, self._resync)
+            self._workers.start()
+        self._waker.all()
 
     def _resign(self) -> None:
-        """Lead no more: whoever leads next must not meet us. The process ends."""
-        if not self._stopping.is_set():
-            log.error("the lease was lost: this process ends")
+        """Write no more, at once: whoever leads next must not meet us. The process ends."""
+        self._queue.stop()
+        if not self._told_to_stop.is_set():
             self._lost = True
-            self._stopping.set()
+            self._orders.put("the lease was lost")
+
+    def _resync(self) -> None:
+        """Look at everything again, and forget what is gone."""
+        releases = self._caches.list(Kind.RELEASE, None)
+        self._collector.keep(frozenset(str(one["metadata"]["uid"]) for one in releases))
+        self._waker.all()
 
     def _changed(self, change: Change) -> None:
-        urgent = is_urgent(change)
-        for key in concerned(
-            change,
-            lambda space: self._caches.list(Kind.RELEASE, space),
-            lambda space: self._caches.list(Kind.ROLLOUT, space),
-        ):
-            self._queue.add(key, urgent=urgent)
+        self._waker(change)
 
     def _wake(self, key: Key, urgent: bool) -> None:  # noqa: FBT001 - the collector's callback
         self._queue.add(key, urgent=urgent)
 
-    def _resync(self) -> None:
-        for release in self._caches.list(Kind.RELEASE):
-            space = str(release["metadata"]["namespace"])
-            self._queue.add((space, str(release["spec"]["rollout"])))
+    def _provider(self, policy: RolloutPolicySpec) -> MetricsProvider:
+        return provider(policy, self._settings.addresses)
 
-    def _answered(self, write: Write, answer: Object) -> None:
-        self._telemetry.wrote(type(write).__name__.lower(), write.kind.value.kind)
-        if not isinstance(write, Delete):
-            self._caches.updated(answer)
+    def _pods(self, namespace: str) -> tuple[Object, ...]:
+        return self._caches.list(Kind.POD, namespace)
 
-    def _work(self) -> None:
-        while (key := self._queue.get()) is not None:
-            began = time.monotonic()
-            self._began[threading.get_ident()] = began
-            try:
-                self._reconciler.reconcile(key)
-            except LeaseLostError as error:
-                log.warning("stopped in mid-pass", why=str(error))
-            except Exception:
-                self._telemetry.failed("pass")
-                log.exception("a pass failed", key="/".join(key))
-                self._clock.soon(key, self._queue.failed(key))
-            finally:
-                self._began.pop(threading.get_ident(), None)
-                self._telemetry.passed(time.monotonic() - began)
-                self._queue.done(key)
-
-    def _unhealthy(self) -> list[str]:
-        longest = max((time.monotonic() - t for t in self._began.copy().values()), default=0.0)
-        if longest > STUCK_AFTER:
-            return [f"a pass has been going on for {longest:.0f} s"]
-        return []
+    def _terminating(self, namespace: str) -> bool:
+        """Ask for the namespace itself; when that is forbidden it counts as staying."""
+        try:
+            found = self._cluster.within(NAMESPACE_SECONDS).get(Kind.NAMESPACE, "", namespace)
+        except NotFound:
+            return True
+        except ClusterError:
+            return False
+        return "deletionTimestamp" in found["metadata"]
 
     def _unready(self) -> list[str]:
-        if not self._caches.synced:
-            return self._caches.problems() or ["the caches are being filled"]
-        return []
+        if self._caches.synced:
+            return []
+        return self._caches.problems() or ["the caches are being filled"]
+
+    def _phases(self) -> dict[str, int]:
+        counts = Counter(str(phase_of(one)) for one in self._caches.list(Kind.RELEASE, None))
+        return {str(phase): counts[str(phase)] for phase in Phase}
+
+    def _text(self) -> bytes:
+        return self._metrics.text()
 
 
 def run(cluster: HttpCluster, settings: Settings) -> int:
-    """Run a controller until it is told to stop; gives the exit code."""
+    """Run a controller until it is told to stop; gives the exit code. Main thread only.
+
+    0: it was told to stop. 1: the lease was lost. Raises OSError when the port is taken.
+    """
     return Controller(cluster, settings).run()

@@ -1,14 +1,12 @@
-"""The reflected kinds, and what one pass reads of them: no request leaves here."""
+"""The reflected kinds as one view: what is read here costs no request."""
 
 from collections.abc import Callable
 from typing import Final
 
-from rollout.analysis.verdict import ReleaseVerdict
 from rollout.kube.cache import Change
 from rollout.kube.cluster import RemoteCluster
-from rollout.kube.reflector import Reflector
+from rollout.kube.reflector import BackOff, Reflector
 from rollout.resources.writes import BY_KIND_NAME, Kind, Object
-from rollout.translation.objects import Objects
 
 NEEDED: Final = (
     Kind.ROLLOUT,
@@ -23,6 +21,9 @@ NEEDED: Final = (
 OPTIONAL: Final = (Kind.INGRESS_CLASS, Kind.HORIZONTAL_POD_AUTOSCALER)
 """Kinds that may be forbidden: without them the names of classes must do, and no base is fixed."""
 
+SELDOM: Final = BackOff(first=1.0, longest=600.0)
+"""Waits for a kind that may never be readable: asking must not become a load."""
+
 
 class Caches:
     """One reflector per kind."""
@@ -30,13 +31,15 @@ class Caches:
     def __init__(
         self, cluster: RemoteCluster, namespace: str | None, on_change: Callable[[Change], None]
     ) -> None:
-        self._reflectors = {
-            kind: Reflector(cluster, kind, namespace if kind.value.namespaced else None, on_change)
-            for kind in (*NEEDED, *OPTIONAL)
-        }
+        def reflector(kind: Kind, back_off: BackOff | None = None) -> Reflector:
+            space = namespace if kind.value.namespaced else None
+            return Reflector(cluster, kind, space, on_change, back_off=back_off)
+
+        self._reflectors = {kind: reflector(kind) for kind in NEEDED}
+        self._reflectors |= {kind: reflector(kind, SELDOM) for kind in OPTIONAL}
 
     def start(self) -> None:
-        """Begin to reflect."""
+        """Begin to reflect; returns at once."""
         for reflector in self._reflectors.values():
             reflector.start()
 
@@ -47,21 +50,26 @@ class Caches:
 
     @property
     def synced(self) -> bool:
-        """Whether every needed kind has been listed."""
-        return all(self._reflectors[kind].synced.is_set() for kind in NEEDED)
+        """Whether every needed kind has been listed, and every other has had its chance."""
+        needed = all(self._reflectors[kind].synced.is_set() for kind in NEEDED)
+        return needed and all(self._answered(self._reflectors[kind]) for kind in OPTIONAL)
 
     def problems(self) -> list[str]:
-        """Say which kinds cannot be followed, and why."""
+        """Say which needed kinds cannot be followed, and why."""
         found = ((kind, self._reflectors[kind].problem) for kind in NEEDED)
         return [f"{kind.value.plural}: {problem}" for kind, problem in found if problem]
 
-    def list(self, kind: Kind, namespace: str | None = None) -> tuple[Object, ...]:
-        """Return the known objects of a kind."""
+    def list(self, kind: Kind, namespace: str | None) -> tuple[Object, ...]:
+        """Give the latest known state of all objects of a namespace (None: of all)."""
         return self._reflectors[kind].list(namespace)
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        """Return an object as it is known."""
+        """Give the latest known state of an object, None when there is none."""
         return self._reflectors[kind].get(namespace, name)
+
+    def readable(self, kind: Kind) -> bool:
+        """Whether objects of this kind could be read at all."""
+        return self._reflectors[kind].synced.is_set()
 
     def updated(self, answer: Object) -> None:
         """Show the answer of an own write at once."""
@@ -69,27 +77,6 @@ class Caches:
         if kind in self._reflectors and "resourceVersion" in answer.get("metadata", {}):
             self._reflectors[kind].updated(answer)
 
-    def objects(
-        self,
-        release: Object,
-        *,
-        verdict: ReleaseVerdict | None,
-    ) -> Objects:
-        """Return all that one pass over a release looks at."""
-        space = str(release["metadata"]["namespace"])
-        classes = self._reflectors[Kind.INGRESS_CLASS]
-        return Objects(
-            release=release,
-            rollout=self.get(Kind.ROLLOUT, space, str(release["spec"]["rollout"])),
-            rollouts=self.list(Kind.ROLLOUT, space),
-            releases=self.list(Kind.RELEASE, space),
-            deployments=self.list(Kind.DEPLOYMENT, space),
-            replica_sets=self.list(Kind.REPLICA_SET, space),
-            pods=self.list(Kind.POD, space),
-            services=self.list(Kind.SERVICE, space),
-            ingresses=self.list(Kind.INGRESS, space),
-            ingress_classes=classes.list() if classes.synced.is_set() else None,
-            policies=self.list(Kind.ROLLOUT_POLICY, space),
-            autoscalers=self.list(Kind.HORIZONTAL_POD_AUTOSCALER, space),
-            verdict=verdict,
-        )
+    @staticmethod
+    def _answered(reflector: Reflector) -> bool:
+        return reflector.synced.is_set() or reflector.problem is not None

@@ -1,205 +1,136 @@
-"""Metrics on their own schedule: decisions never wait for them, they use what there is.
-
-One account per active release: a provider, the ledger of what it said, and the last verdict.
-What was counted is restored from status after a restart; the counting itself begins anew.
-"""
+"""Metrics on their own schedule: decisions never wait for them, they use what there is."""
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
-import structlog
-
-from rollout.analysis.evidence import Reference, Stage
-from rollout.analysis.evidence_json import decode, encode
-from rollout.analysis.judge import judge
-from rollout.analysis.ledger import Ledger
+from rollout.analysis.counts import Failed, Missing, Outcome, Reading
 from rollout.analysis.verdict import ReleaseVerdict, Verdict
-from rollout.controller.caches import Caches
-from rollout.controller.clock import utc_now
+from rollout.controller.follow import Follower, Heard, Senses
+from rollout.controller.metrics import Metrics
 from rollout.controller.queue import Key
-from rollout.controller.stages import look_at, stage_of
-from rollout.metrics.addresses import AddressMap
-from rollout.metrics.provider import MetricsProvider, PodAddress, Side, TrackQuery, pod_address
-from rollout.metrics.registry import provider
+from rollout.controller.stages import is_followed
+from rollout.metrics.provider import MetricsProvider
 from rollout.resources.policy import RolloutPolicySpec
-from rollout.resources.release import Release, ReleaseStatus
-from rollout.resources.words import POD_TEMPLATE_HASH
-from rollout.resources.writes import Kind
-from rollout.traffic.ingress import side_service_name
+from rollout.resources.release import Release
+from rollout.resources.writes import Object
 
-log = structlog.get_logger(__name__)
+NUMBERS_EVERY: Final = timedelta(seconds=2)
+"""How often a release is looked at for new numbers alone: people watch them."""
 
-TICK: Final = 0.05
-READERS: Final = 8
-Providers = Callable[[RolloutPolicySpec, AddressMap], MetricsProvider]
+JOIN_SECONDS: Final = 3.0
+
+
+class Hearing(Protocol):
+    """What a pass asks about metrics. Both calls return at once."""
+
+    def attend(self, release: Release) -> None:
+        """Take note of the state of a release: read its metrics, or stop reading them."""
+
+    def heard(self, release: Release) -> Heard:
+        """Give what is known of a release's metrics."""
 
 
 @dataclass
-class Account:
-    """What is known of one release's metrics."""
+class _Told:
+    """What the last wake-up of a release was about."""
 
-    ledger: Ledger
-    provider: MetricsProvider
-    due: float = 0.0
-    busy: bool = False
-    stage: Stage | None = None
-    verdict: ReleaseVerdict | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    verdict: ReleaseVerdict
+    at: datetime
 
 
 class Collector:
-    """Reads metrics of every active release and keeps its verdict."""
+    """Follows the metrics of every release that is under way."""
 
     def __init__(
         self,
-        caches: Caches,
+        provider: Callable[[RolloutPolicySpec], MetricsProvider],
+        pods: Callable[[str], tuple[Object, ...]],
         wake: Callable[[Key, bool], None],
-        addresses: AddressMap,
-        providers: Providers = provider,
+        now: Callable[[], datetime],
+        metrics: Metrics,
     ) -> None:
-        """Prepare it. `wake` is told of a verdict that matters, and whether it is urgent."""
-        self._caches = caches
+        """Prepare it. `wake` is told whose verdict is news, and whether that is urgent."""
+        self._senses = Senses(provider, pods, self._hear, now)
         self._wake = wake
-        self._addresses = addresses
-        self._providers = providers
-        self._accounts: dict[str, Account] = {}
-        self._stopping = threading.Event()
-        self._readers = ThreadPoolExecutor(READERS, "metrics")
-        self._thread = threading.Thread(target=self._run, name="collector", daemon=True)
+        self._now = now
+        self._metrics = metrics
+        self._lock = threading.Lock()
+        self._followers: dict[str, Follower] = {}
+        self._told: dict[str, _Told] = {}
 
-    def start(self) -> None:
-        """Begin to read."""
-        self._thread.start()
+    def attend(self, release: Release) -> None:
+        """Take note of the state of a release: read its metrics, or stop reading them."""
+        uid, resolved = release.metadata.uid, release.status.resolved
+        if not is_followed(release) or resolved is None:
+            self.leave(uid)
+            return
+        with self._lock:
+            follower = self._followers.get(uid)
+            if follower is None:
+                follower = self._followers[uid] = Follower(release, resolved.policy, self._senses)
+                follower.start()
+        follower.update(release)
+
+    def leave(self, uid: str) -> None:
+        """Read a release's metrics no more; returns at once."""
+        with self._lock:
+            follower = self._followers.pop(uid, None)
+            self._told.pop(uid, None)
+        if follower is not None:
+            follower.stop()
+
+    def keep(self, uids: frozenset[str]) -> None:
+        """Leave every release that is not among these: what was deleted has no pass any more."""
+        for uid in self._followers.keys() - uids:
+            self.leave(uid)
+
+    def heard(self, release: Release) -> Heard:
+        """Give what is known of a release's metrics."""
+        follower = self._followers.get(release.metadata.uid)
+        return Heard() if follower is None else follower.heard(release)
 
     def stop(self) -> None:
-        """Stop reading and give connections back."""
-        self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join(5.0)
-        self._readers.shutdown(wait=False, cancel_futures=True)
-        for account in self._accounts.values():
-            account.provider.close()
+        """Stop reading; waits a moment for readings that go on."""
+        with self._lock:
+            followers = list(self._followers.values())
+            self._followers.clear()
+        for follower in followers:
+            follower.stop()
+        deadline = time.monotonic() + JOIN_SECONDS
+        for follower in followers:
+            follower.stop(max(0.01, deadline - time.monotonic()))
 
-    def verdict(self, release: Release) -> ReleaseVerdict | None:
-        """Return the newest verdict of the stage that a release is in."""
-        account = self._accounts.get(release.metadata.uid)
-        if account is None:
-            return None
-        with account.lock:
-            return account.verdict if account.stage == stage_of(release.status) else None
-
-    def evidence(self, uid: str) -> dict[str, Any] | None:
-        """Return what has been counted, in the form that status keeps."""
-        account = self._accounts.get(uid)
-        return None if account is None else encode(account.ledger.evidence)
-
-    def _run(self) -> None:
-        while not self._stopping.wait(TICK):
-            try:
-                self._tick()
-            except Exception:
-                log.exception("metrics could not be scheduled")
-
-    def _tick(self) -> None:
-        active = {}
-        for raw in self._caches.list(Kind.RELEASE):
-            if _is_judged(raw):
-                release = Release.model_validate(raw)
-                active[release.metadata.uid] = release
-        for uid in self._accounts.keys() - active.keys():
-            if not self._accounts[uid].busy:
-                self._accounts.pop(uid).provider.close()
-        for uid, release in active.items():
-            self._schedule(uid, release)
-
-    def _schedule(self, uid: str, release: Release) -> None:
-        resolved = release.status.resolved
-        if resolved is None:
-            return
-        account = self._accounts.get(uid)
-        if account is None:
-            account = self._open(release.status, resolved.policy)
-            self._accounts[uid] = account
-        if account.busy or time.monotonic() < account.due:
-            return
-        account.busy = True
-        account.due = time.monotonic() + resolved.policy.interval.total_seconds()
-        self._readers.submit(self._read, account, release)
-
-    def _open(self, status: ReleaseStatus, policy: RolloutPolicySpec) -> Account:
-        ledger = Ledger(policy)
-        if status.evidence:
-            ledger = Ledger(policy, decode(status.evidence))
-        return Account(ledger, self._providers(policy, self._addresses))
-
-    def _read(self, account: Account, release: Release) -> None:
-        try:
-            outcome = account.provider.sample(self._query(release), utc_now())
-            self._judge(account, release, outcome, utc_now())
-        except Exception:
-            log.exception("metrics could not be read", release=release.metadata.name)
-        finally:
-            account.busy = False
-
-    def _judge(self, account: Account, release: Release, outcome: Any, now: datetime) -> None:
-        raw = self._caches.get(Kind.RELEASE, release.metadata.namespace, release.metadata.name)
-        if raw is None:
-            return
-        status = Release.model_validate(raw).status
-        stage = stage_of(status)
-        if stage is None or status.resolved is None:
-            return
-        before, was = account.verdict, account.stage
-        ledger = account.ledger
-        if stage.reference is Reference.BEFORE and ledger.evidence.before is None:
-            ledger = Ledger(ledger.policy, ledger.evidence.frozen(), ledger.counting)
-        ledger = ledger.take(outcome, stage)
-        verdict = judge(ledger.policy, ledger.evidence, look_at(stage, status), now)
-        with account.lock:
-            account.ledger, account.stage, account.verdict = ledger, stage, verdict
-        if was != stage or _matters(before, verdict):
-            key = (release.metadata.namespace, release.spec.rollout)
-            self._wake(key, verdict.verdict is Verdict.FAIL)
-
-    def _query(self, release: Release) -> TrackQuery:
-        status = release.status
-        resolved = status.resolved
-        service = resolved.traffic.services[0] if resolved and resolved.traffic.services else ""
-        hashes = status.hashes
-        space = release.metadata.namespace
-        return TrackQuery(
-            namespace=space,
-            stable=Side(hashes.stable or "", service, self._pods(space, hashes.stable)),
-            candidate=Side(
-                hashes.candidate or "",
-                side_service_name(service),
-                self._pods(space, hashes.candidate),
-            ),
-        )
-
-    def _pods(self, namespace: str, hash_: str | None) -> tuple[PodAddress, ...]:
-        pods = self._caches.list(Kind.POD, namespace)
-        mine = (p for p in pods if _labels(p).get(POD_TEMPLATE_HASH) == hash_ is not None)
-        found = (pod_address(pod) for pod in mine)
-        return tuple(address for address in found if address is not None)
+    def _hear(self, release: Release, verdict: ReleaseVerdict, outcome: Outcome) -> None:
+        self._metrics.readings.labels(_kind(outcome)).inc()
+        uid, now = release.metadata.uid, self._now()
+        told = self._told.get(uid)
+        news = told is None or _differ(told.verdict, verdict)
+        if news:
+            self._metrics.verdicts.labels(str(verdict.verdict)).inc()
+        failed = verdict.verdict is Verdict.FAIL
+        if told is None or news or failed or now - told.at >= NUMBERS_EVERY:
+            self._told[uid] = _Told(verdict, now)
+            self._wake(Key(release.metadata.namespace, release.spec.rollout), failed)
 
 
-def _labels(pod: Mapping[str, Any]) -> Mapping[str, str]:
-    return pod["metadata"].get("labels") or {}
-
-
-def _is_judged(release: Mapping[str, Any]) -> bool:
-    phase = (release.get("status") or {}).get("phase")
-    return phase in {"Progressing", "Paused", "Promoting", "Baking"}
-
-
-def _matters(before: ReleaseVerdict | None, now: ReleaseVerdict) -> bool:
+def _differ(before: ReleaseVerdict, after: ReleaseVerdict) -> bool:
     """Whether a decision may hang on the difference."""
-    if before is None or before.verdict is not now.verdict:
-        return True
-    return now.verdict is Verdict.FAIL or before.overdue is not now.overdue
+    return (before.verdict, before.reason, before.overdue) != (
+        after.verdict,
+        after.reason,
+        after.overdue,
+    )
+
+
+def _kind(outcome: Outcome) -> str:
+    match outcome:
+        case Reading():
+            return "read"
+        case Missing():
+            return "missing"
+        case Failed():
+            return "failed"

@@ -1,82 +1,111 @@
-"""A work queue of keys: each waits once and is worked on by one worker at a time.
+"""Which Rollouts are to be looked at next: names only, so that nothing can branch on an event.
 
-A person's request is never behind other work: urgent keys have a lane of their own.
+A key waits at most once, however often it is added, and is worked on by one thread at a time:
+what is added meanwhile is looked at once more afterwards. Keys that were woken by a person's
+action or by a Fail verdict are served before all others, because requests are being lost.
 """
 
-import random
 import threading
 from collections import OrderedDict
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple
 
-Key: TypeAlias = tuple[str, str]
-"""Namespace and name of a Rollout. A key carries no event, so nothing can branch on one."""
+from rollout.kube.reflector import BackOff
 
-FIRST_BACK_OFF: Final = 0.2
-LONGEST_BACK_OFF: Final = 30.0
+
+class Key(NamedTuple):
+    """A Rollout."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+ERRORS: Final = BackOff(first=0.5, longest=15.0)
+"""Waits after a failed pass, in seconds."""
+
+CONTESTS: Final = BackOff(first=0.02, longest=2.0)
+"""Waits after somebody else wrote first: the cache is a moment behind."""
 
 
 class WorkQueue:
-    """Keys in order, urgent ones first. Safe to use from many threads."""
+    """Keys to be worked on. Safe to use from many threads."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._urgent: OrderedDict[Key, None] = OrderedDict()
         self._waiting: OrderedDict[Key, None] = OrderedDict()
-        self._working: set[Key] = set()
-        self._failures: dict[Key, int] = {}
-        self._closed = False
-
-    def add(self, key: Key, *, urgent: bool = False) -> None:
-        """Have a key looked at; once, however often it is added before that."""
-        with self._changed:
-            if urgent:
-                self._waiting.pop(key, None)
-                self._urgent[key] = None
-            elif key not in self._urgent:
-                self._waiting[key] = None
-            self._changed.notify()
-
-    def get(self, timeout: float | None = None) -> Key | None:
-        """Take the next key; None when the queue is closed or the time (seconds) is over."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._next() is not None, timeout)
-            key = None if self._closed else self._next()
-            if key is not None:
-                self._urgent.pop(key, None)
-                self._waiting.pop(key, None)
-                self._working.add(key)
-            return key
-
-    def _next(self) -> Key | None:
-        lanes = (*self._urgent, *self._waiting)
-        return next((key for key in lanes if key not in self._working), None)
-
-    def done(self, key: Key) -> None:
-        """Say that a key is worked on no longer; it may be taken again."""
-        with self._changed:
-            self._working.discard(key)
-            self._changed.notify()
-
-    def failed(self, key: Key) -> float:
-        """Count a failure; gives the seconds to wait before the next try, with jitter."""
-        with self._changed:
-            count = self._failures.get(key, 0)
-            self._failures[key] = count + 1
-        wait = min(FIRST_BACK_OFF * 2.0 ** min(count, 16), LONGEST_BACK_OFF)
-        return wait * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
-
-    def succeeded(self, key: Key) -> None:
-        """Forget earlier failures of a key."""
-        with self._changed:
-            self._failures.pop(key, None)
-
-    def close(self) -> None:
-        """Give out no more keys and wake all who wait."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        self._busy: set[Key] = set()
+        self._again: dict[Key, bool] = {}
+        self._stopped = False
 
     def __len__(self) -> int:
-        """Count the keys that wait."""
         with self._changed:
-            return len(self._urgent) + len(self._waiting)
+            return len(self._urgent) + len(self._waiting) + len(self._again)
+
+    def add(self, key: Key, *, urgent: bool = False) -> None:
+        """Have a key looked at soon; `urgent` before all that are not."""
+        with self._changed:
+            if key in self._busy:
+                self._again[key] = urgent or self._again.get(key, False)
+            else:
+                self._enqueue(key, urgent=urgent)
+
+    def take(self, timeout: float | None = None) -> Key | None:
+        """Wait for a key, for so many seconds at most; None when there is none, or after `stop`.
+
+        `done` must follow.
+        """
+        with self._changed:
+            self._changed.wait_for(self._has_work, timeout)
+            lane = self._urgent or self._waiting
+            if self._stopped or not lane:
+                return None
+            key, _ = lane.popitem(last=False)
+            self._busy.add(key)
+            return key
+
+    def done(self, key: Key) -> None:
+        """Say that the work on a key is over; what was added meanwhile comes up now."""
+        with self._changed:
+            self._busy.discard(key)
+            if key in self._again:
+                self._enqueue(key, urgent=self._again.pop(key))
+
+    def stop(self) -> None:
+        """Give out no more keys."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def _has_work(self) -> bool:
+        return self._stopped or bool(self._urgent or self._waiting)
+
+    def _enqueue(self, key: Key, *, urgent: bool) -> None:
+        if urgent:
+            self._waiting.pop(key, None)
+            self._urgent[key] = None
+        elif key not in self._urgent:
+            self._waiting[key] = None
+        self._changed.notify()
+
+
+class Failures:
+    """How often a key failed in a row, and how long to wait after that."""
+
+    def __init__(self, back_off: BackOff) -> None:
+        self._back_off = back_off
+        self._lock = threading.Lock()
+        self._counts: dict[Key, int] = {}
+
+    def failed(self, key: Key) -> float:
+        """Count a failure; gives the seconds to wait, longer each time and with jitter."""
+        with self._lock:
+            self._counts[key] = self._counts.get(key, 0) + 1
+            return self._back_off.wait(self._counts[key])
+
+    def forget(self, key: Key) -> None:
+        """End the row of failures."""
+        with self._lock:
+            self._counts.pop(key, None)

@@ -1,157 +1,209 @@
-"""One pass for one Rollout: observe, plan, execute, record. Level-based: no event is asked."""
+"""One pass over a Rollout: observe, plan, execute, record. Level-based: no event is asked.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+A pass never waits: for metrics it takes what is known, and for time to go by it says when to look
+again. Whatever fails ends up as a sentence on the Release, a count, and another try later.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
 
 import structlog
 
-from rollout.controller.caches import Caches
-from rollout.controller.clock import Clock, utc_now
-from rollout.controller.collect import Collector
-from rollout.controller.execute import Executor, LeaseLostError, Outcome
-from rollout.controller.metrics import Telemetry
-from rollout.controller.queue import Key, WorkQueue
-from rollout.controller.record import rollout_patch, rollout_status, status_after, too_old
+from rollout.analysis.evidence import Evidence
+from rollout.analysis.evidence_json import encode
+from rollout.controller.collect import Hearing
+from rollout.controller.execute import Outcome, execute, named
+from rollout.controller.follow import Heard
+from rollout.controller.metrics import Metrics
+from rollout.controller.observe import Observer, to_decide
+from rollout.controller.queue import Key
+from rollout.controller.record import Record, is_contested
+from rollout.controller.rollouts import (
+    beyond_history,
+    left_held,
+    next_release,
+    rollout_status,
+    status_patch,
+)
+from rollout.controller.writer import LeaseLostError, Writer
 from rollout.engine.plan import Plan
-from rollout.engine.planner import plan
-from rollout.kube.errors import AlreadyExists, ClusterError, Conflict, NotFound
-from rollout.kube.events import EventLevel, Recorder
+from rollout.engine.snapshot import Snapshot
+from rollout.kube.errors import NotFound
 from rollout.resources.release import Phase, Release
-from rollout.resources.writes import Kind, Object
+from rollout.resources.writes import Delete, Object
 from rollout.translation.objects import Objects
 from rollout.translation.snapshots import snapshot
-from rollout.translation.writes import status_patch
 
 log = structlog.get_logger(__name__)
 
-STALE: Final = (Conflict, NotFound, AlreadyExists)
-"""Refusals that say that we looked at an old state: no error, just look again."""
-SOON: Final = 0.05
+Decide: TypeAlias = Callable[[Snapshot, datetime], Plan]
+
+SHORTEST_WAIT: Final = timedelta(seconds=0.2)
+"""A moment that is over already is no reason to spin: something else must happen first."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a pass."""
+
+    written: bool = False
+    """Something was done: look again at once, the world has changed."""
+    look_again: datetime | None = None
+    errors: tuple[Exception, ...] = ()
+    urgent: bool = False
+    """The release goes back: what follows is not behind other work."""
+
+    def plus(self, other: "Result") -> "Result":
+        """Give the result of two parts of one pass."""
+        moments = [m for m in (self.look_again, other.look_again) if m is not None]
+        return Result(
+            self.written or other.written,
+            min(moments, default=None),
+            (*self.errors, *other.errors),
+            self.urgent or other.urgent,
+        )
+
+    @property
+    def error(self) -> Exception | None:
+        """The first thing that went wrong; that somebody was faster is not wrong."""
+        return next((error for error in self.errors if not is_contested(error)), None)
+
+    @property
+    def contested(self) -> bool:
+        """Whether somebody else wrote first."""
+        return any(map(is_contested, self.errors))
 
 
 @dataclass(frozen=True)
 class Reconciler:
     """Carries out passes."""
 
-    caches: Caches
-    collector: Collector
-    executor: Executor
-    recorder: Recorder
-    queue: WorkQueue
-    clock: Clock
-    telemetry: Telemetry
+    observer: Observer
+    decide: Decide
+    writer: Writer
+    record: Record
+    hearing: Hearing
+    metrics: Metrics
+    now: Callable[[], datetime]
 
-    def reconcile(self, key: Key) -> None:
-        """Look at every release of a Rollout that has not ended, and do what is to be done.
+    def reconcile(self, key: Key) -> Result:
+        """Look at every Release of a Rollout that has not ended, then at the Rollout itself.
 
-        Raises LeaseLostError when the lease is lost in between.
+        Raises LeaseLostError as soon as this process does not lead any more, else nothing.
         """
-        for release in self._open_releases(key):
-            self._one(key, release)
-        self._idle(key)
+        result = Result()
+        with structlog.contextvars.bound_contextvars(rollout=str(key)):
+            for release in to_decide(self.observer.releases(key)):
+                result = result.plus(self._guarded(key, release))
+            return result.plus(self._tended(key))
 
-    def _open_releases(self, key: Key) -> Iterator[Object]:
-        namespace, rollout = key
-        releases = [
-            raw
-            for raw in self.caches.list(Kind.RELEASE, namespace)
-            if raw["spec"]["rollout"] == rollout and not _ended(raw)
-        ]
-        yield from sorted(releases, key=_order)
-
-    def _one(self, key: Key, raw: Object) -> None:
-        release = Release.model_validate(raw)
-        with structlog.contextvars.bound_contextvars(
-            namespace=key[0], rollout=key[1], release=release.metadata.name
-        ):
-            objects = self.caches.objects(raw, verdict=self.collector.verdict(release))
-            now = utc_now()
-            made = plan(snapshot(objects), now)
-            outcome = self.executor.carry_out(made, objects)
-            self._tell(release, made, outcome)
-            self._record(release, made, outcome)
-            self._again(key, made, outcome)
-
-    def _tell(self, release: Release, made: Plan, outcome: Outcome) -> None:
-        if outcome.error is not None and outcome.done == 0:
-            return
-        for event in made.events:
-            level = EventLevel.WARNING if event.warning else EventLevel.NORMAL
-            note = event.message
-            self.recorder.record(outcome.objects.release, event.reason, note, level=level)
-            log.info("event", reason=event.reason, message=note, phase=str(made.status.phase))
-        if made.status.phase is not release.status.phase:
-            self.telemetry.entered(str(made.status.phase))
-
-    def _record(self, release: Release, made: Plan, outcome: Outcome) -> None:
-        evidence = self.collector.evidence(release.metadata.uid)
-        status = status_after(outcome, made, evidence, utc_now())
-        objects = outcome.objects
-        if isinstance(outcome.error, STALE):
-            return
-        try:
-            write = status_patch(objects.release, status) if status is not None else None
-            if write is not None:
-                objects = objects.replace(self.executor.write(write))
-            self._record_rollout(objects)
-        except STALE:
-            self.clock.soon((release.metadata.namespace, release.spec.rollout), SOON)
-
-    def _record_rollout(self, objects: Objects) -> None:
-        status = Release.model_validate(objects.release).status
-        resolved = status.resolved
-        stable = None
-        if resolved is not None:
-            won = status.phase is Phase.SUCCEEDED
-            stable = _tag(resolved.image if won else resolved.stable_image)
-        wanted = rollout_status(objects, stable)
-        if wanted is not None and objects.rollout is not None:
-            self.executor.write(rollout_patch(objects.rollout, wanted))
-
-    def _again(self, key: Key, made: Plan, outcome: Outcome) -> None:
-        if isinstance(outcome.error, STALE):
-            self.clock.soon(key, SOON)
-        elif outcome.error is not None:
-            self.telemetry.failed("write")
-            log.warning("a write failed", action=repr(outcome.failed), why=str(outcome.error))
-            self.clock.soon(key, self.queue.failed(key))
-        else:
-            self.queue.succeeded(key)
-            if outcome.done:
-                self.queue.add(key)
-            elif made.look_again is not None:
-                self.clock.at(key, made.look_again)
-
-    def _idle(self, key: Key) -> None:
-        """Keep the history short, once nothing is going on."""
-        namespace, name = key
-        rollout = self.caches.get(Kind.ROLLOUT, namespace, name)
-        releases = self.caches.list(Kind.RELEASE, namespace)
-        if rollout is None or not releases:
-            return
-        for write in too_old(Objects(release=releases[0], rollout=rollout, releases=releases)):
+    def _guarded(self, key: Key, release: Object) -> Result:
+        """One Release that nobody can read must not keep another from going back."""
+        name = str(release["metadata"]["name"])
+        with structlog.contextvars.bound_contextvars(release=name):
             try:
-                self.executor.write(write)
-            except ClusterError as error:
-                log.info("an old release stays", release=write.name, why=str(error))
+                return self._pass(key, release)
+            except LeaseLostError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the last net: said, counted, tried again
+                return self._failed(release, error, "the pass")
+
+    def _pass(self, key: Key, raw: Object) -> Result:
+        release = Release.model_validate(raw)
+        self.hearing.attend(release)
+        heard = self.hearing.heard(release)
+        objects = replace(self.observer.objects(key, raw), verdict=heard.verdict)
+        plan = self.decide(snapshot(_with_evidence(objects, heard)), self.now())
+        outcome = execute(plan.actions, objects, self.writer)
+        if outcome.lost:
+            raise LeaseLostError from outcome.error
+        recorded = self.record.write(raw, plan, outcome)
+        self._attend(recorded.release)
+        self._say(plan, outcome, moved=recorded.written)
+        return self._result(plan, outcome)
+
+    def _attend(self, release: Object) -> None:
+        """Metrics follow the new stage now, not at the next pass."""
+        self.hearing.attend(Release.model_validate(release))
+
+    def _result(self, plan: Plan, outcome: Outcome) -> Result:
+        if outcome.error is not None:
+            if not outcome.contested:
+                self._count(outcome.error, "execute")
+            return Result(errors=(outcome.error,))
+        urgent = plan.status.phase is Phase.ROLLING_BACK
+        soonest = self.now() + SHORTEST_WAIT
+        moment = None if plan.look_again is None else max(plan.look_again, soonest)
+        return Result(outcome.written > 0, moment, urgent=urgent)
+
+    def _failed(self, release: Object, error: Exception, doing: str) -> Result:
+        """Say on the Release what failed, where that is possible."""
+        if is_contested(error):
+            return Result(errors=(error,))
+        self._count(error, doing)
+        log.error("a pass failed", doing=doing, exc_info=error)
+        try:
+            self.record.failed(release, error, doing)
+        except LeaseLostError:
+            raise
+        except Exception as second:  # noqa: BLE001 - the first error is the one that is told
+            log.warning("the failure could not be recorded", why=str(second))
+        return Result(errors=(error,))
+
+    def _count(self, error: Exception, where: str) -> None:
+        self.metrics.errors.labels(type(error).__name__, where).inc()
+
+    def _say(self, plan: Plan, outcome: Outcome, *, moved: bool) -> None:
+        done = [named(action) for action in outcome.done]
+        told = {"phase": str(plan.status.phase), "did": done, "sentence": plan.status.message}
+        if outcome.error is not None and not outcome.contested:
+            failed = named(outcome.failed) if outcome.failed is not None else ""
+            log.warning("an action failed", action=failed, why=str(outcome.error), did=done)
+        elif done:
+            log.info("pass", **told)
+        else:
+            log.debug("pass", **told, written=moved)
+
+    def _tended(self, key: Key) -> Result:
+        """Keep the Rollout's own status, finalizers and history."""
+        try:
+            return self._tend(key)
+        except LeaseLostError:
+            raise
+        except Exception as error:
+            if not is_contested(error):
+                self._count(error, "the Rollout")
+                log.exception("a Rollout could not be tended")
+            return Result(errors=(error,))
+
+    def _tend(self, key: Key) -> Result:
+        rollout, releases = self.observer.rollout(key), self.observer.releases(key)
+        held = left_held(rollout, releases)
+        for patch in held:
+            self.writer.apply(patch)
+        if rollout is None or held:
+            return Result(written=bool(held))
+        objects = self.observer.objects(key, next_release(rollout))
+        status = rollout_status(rollout, releases, objects, self.now())
+        patch_ = status_patch(rollout, status)
+        if patch_ is not None:
+            self.writer.apply(patch_)
+        for delete in beyond_history(rollout, releases):
+            self._delete(delete)
+        return Result()
+
+    def _delete(self, delete: Delete) -> None:
+        try:
+            self.writer.apply(delete)
+        except NotFound:
+            return  # somebody else has cleaned up
 
 
-def _ended(release: Object) -> bool:
-    phase = (release.get("status") or {}).get("phase") or Phase.PENDING
-    return Phase(phase).ended
-
-
-def _order(release: Object) -> tuple[bool, str, str]:
-    status = release.get("status") or {}
-    metadata = release["metadata"]
-    begun = "resolved" in status
-    return not begun, str(metadata.get("creationTimestamp", "")), str(metadata["name"])
-
-
-def _tag(image: str) -> str:
-    last = image.rpartition("/")[2]
-    return last.partition(":")[2] or image
-
-
-__all__ = ["LeaseLostError", "Reconciler"]
+def _with_evidence(objects: Objects, heard: Heard) -> Objects:
+    """Show the decision what was counted so far, so that it is stored with every status."""
+    if heard.evidence is None or heard.evidence == Evidence():
+        return objects
+    status = {**(objects.release.get("status") or {}), "evidence": encode(heard.evidence)}
+    return replace(objects, release={**objects.release, "status": status})

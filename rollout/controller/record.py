@@ -1,135 +1,184 @@
-"""What is written at the end of every pass: status where it differs, events, and the history."""
+"""What is written at the end of every pass, also of one that failed; and what people are told.
 
+On success status reads what the plan says. After a failure it reads what was durable before it,
+with a condition that says what failed: what the plan promised has not happened. Nothing is
+written when nothing differs.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from rollout.controller.execute import Outcome
-from rollout.engine.plan import Plan
-from rollout.resources.conditions import Condition, with_condition, without_condition
+import structlog
+from pydantic import ValidationError
+
+from rollout.controller.execute import CONTESTED, Outcome, named
+from rollout.controller.writer import Writer
+from rollout.engine.plan import Event, Plan
+from rollout.kube.errors import NotFound
+from rollout.kube.events import EventLevel
+from rollout.resources.conditions import Condition, ConditionStatus, with_condition
 from rollout.resources.release import Release, ReleaseStatus
-from rollout.resources.rollout import LastRelease, Rollout, RolloutStatus
-from rollout.resources.writes import Delete, Kind, Object, Patch, PatchType
-from rollout.translation.objects import Objects
+from rollout.resources.writes import Kind, Object, Patch, PatchType
+from rollout.translation.targets import guard
+from rollout.translation.writes import status_patch
+
+log = structlog.get_logger(__name__)
 
 RECONCILED: Final = "Reconciled"
-NUMBERS_EVERY: Final = timedelta(seconds=5)
-"""How often the numbers of a verdict are written when nothing else has changed."""
+EVIDENCE_EVERY: Final = timedelta(minutes=1)
+"""How often evidence alone is worth a write: losing this much of it is harmless."""
 
 
-def status_after(
-    outcome: Outcome, plan: Plan, evidence: dict[str, Any] | None, now: datetime
-) -> ReleaseStatus | None:
-    """Return the status that a pass ends with; None when nothing worth a write has changed."""
-    before = Release.model_validate(outcome.objects.release).status
-    status = _failed(before, outcome, now) if outcome.error else _went_well(plan.status)
-    if not _differs(before, status):
-        return None
-    return status.model_copy(update={"evidence": evidence or before.evidence})
+class Teller(Protocol):
+    """Where Events go; returns at once."""
+
+    def record(
+        self,
+        regarding: Object,
+        reason: str,
+        note: str,
+        *,
+        level: EventLevel = EventLevel.NORMAL,
+    ) -> None:
+        """Tell about an object."""
 
 
-def _failed(before: ReleaseStatus, outcome: Outcome, now: datetime) -> ReleaseStatus:
-    message = f"{type(outcome.failed).__name__}: {outcome.error}"
+@dataclass(frozen=True)
+class Recorded:
+    """What a record came to."""
+
+    release: Object
+    written: bool = False
+
+
+class Record:
+    """Writes status and tells Events, under the lease."""
+
+    def __init__(self, writer: Writer, teller: Teller, now: Callable[[], datetime]) -> None:
+        self._writer = writer
+        self._teller = teller
+        self._now = now
+
+    def write(self, before: Object, plan: Plan, outcome: Outcome) -> Recorded:
+        """Record a pass over a Release, which was `before` before it.
+
+        Raises ClusterError or LeaseLostError when status cannot be written; that of a Release
+        that is gone is no loss.
+        """
+        if outcome.contested:
+            self._tell(outcome.objects.release, _durable(before, plan, outcome.objects.release))
+            return Recorded(outcome.objects.release)
+        if outcome.error is not None:
+            self._tell(outcome.objects.release, _durable(before, plan, outcome.objects.release))
+            doing = named(outcome.failed) if outcome.failed is not None else "the plan"
+            return self.failed(outcome.objects.release, outcome.error, doing)
+        return self._succeeded(plan, outcome)
+
+    def failed(self, release: Object, error: Exception, doing: str) -> Recorded:
+        """Say on a Release what failed; its status need not be one that we can read."""
+        message = f"{doing}: {said(error)}"
+        patch = _condition_patch(release, type(error).__name__, message, self._now())
+        if patch is None:
+            return Recorded(release)
+        self._teller.record(release, "PassFailed", message, level=EventLevel.WARNING)
+        return self._apply(release, patch)
+
+    def _succeeded(self, plan: Plan, outcome: Outcome) -> Recorded:
+        release = outcome.objects.release
+        status = _reconciled(plan.status, self._now())
+        patch = status_patch(release, status)
+        if patch is None or _only_evidence(release, status):
+            written = Recorded(release)
+        else:
+            written = self._apply(release, patch)
+        if outcome.written or written.written:
+            self._tell(written.release, plan.events)
+        return written
+
+    def _apply(self, release: Object, patch: Patch) -> Recorded:
+        try:
+            return Recorded(self._writer.apply(patch), written=True)
+        except NotFound:
+            return Recorded(release)  # deleted meanwhile: nobody is left to read it
+
+    def _tell(self, release: Object, events: tuple[Event, ...]) -> None:
+        for event in events:
+            level = EventLevel.WARNING if event.warning else EventLevel.NORMAL
+            self._teller.record(release, event.reason, event.message, level=level)
+            log.info("event", reason=event.reason, message=event.message)
+
+
+def said(error: Exception) -> str:
+    """Word an error for people: the first fault of an object that breaks its schema."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return f"{where}: {first['msg']}"
+    return str(error) or type(error).__name__
+
+
+def is_contested(error: Exception | None) -> bool:
+    """Whether an error only says that somebody else wrote first."""
+    return isinstance(error, CONTESTED)
+
+
+def _durable(before: Object, plan: Plan, after: Object) -> tuple[Event, ...]:
+    """The events whose place in the timeline was written before the pass failed."""
+    old, new = _timeline(before), _timeline(after)
+    fresh = {(entry["reason"], entry["message"]) for entry in new if entry not in old}
+    return tuple(event for event in plan.events if (event.reason, event.message) in fresh)
+
+
+def _timeline(release: Object) -> list[Any]:
+    return list((release.get("status") or {}).get("timeline") or [])
+
+
+def _reconciled(status: ReleaseStatus, now: datetime) -> ReleaseStatus:
+    """Take an earlier failure back; a release that never failed does not mention it."""
+    if not any(condition.type == RECONCILED for condition in status.conditions):
+        return status
     conditions = with_condition(
-        before.conditions, RECONCILED, holds=False, reason="WriteFailed", message=message, now=now
+        status.conditions, RECONCILED, holds=True, reason="Reconciled", message="", now=now
     )
-    return before.model_copy(update={"conditions": conditions})
+    return status.model_copy(update={"conditions": conditions})
 
 
-def _went_well(status: ReleaseStatus) -> ReleaseStatus:
-    return status.model_copy(
-        update={"conditions": without_condition(status.conditions, RECONCILED)}
-    )
-
-
-def _differs(before: ReleaseStatus, after: ReleaseStatus) -> bool:
-    if _without_numbers(before) != _without_numbers(after):
-        return True
-    if before.verdict is None or after.verdict is None:
+def _only_evidence(release: Object, status: ReleaseStatus) -> bool:
+    """Whether nothing but the judge's state differs, and that was stored a moment ago."""
+    before = Release.model_validate(release).status
+    if "status" not in release:
         return False
-    return after.verdict.at - before.verdict.at >= NUMBERS_EVERY
+    if before.model_copy(update={"evidence": None}) != status.model_copy(update={"evidence": None}):
+        return False
+    return _until(status) - _until(before) < EVIDENCE_EVERY
 
 
-def _without_numbers(status: ReleaseStatus) -> Any:
-    verdict = status.verdict
-    told = (verdict.result, verdict.reason) if verdict is not None else None
-    changes = {"verdict": None, "evidence": None, "message": _told(status)}
-    return status.model_copy(update=changes), told
+def _until(status: ReleaseStatus) -> timedelta:
+    """How far the stored evidence reaches, as a time that can be compared."""
+    until = (status.evidence or {}).get("until")
+    if not until:
+        return timedelta(0)
+    return timedelta(seconds=datetime.fromisoformat(str(until)).timestamp())
 
 
-def _told(status: ReleaseStatus) -> str:
-    """A sentence that only repeats the verdict's numbers is no news."""
-    verdict = status.verdict
-    said = verdict.message if verdict is not None else ""
-    return status.message.replace(said, "") if said else status.message
-
-
-def rollout_status(objects: Objects, stable_version: str | None) -> RolloutStatus | None:
-    """Return what a Rollout should say of its releases; None when it says so already."""
-    if objects.rollout is None:
+def _condition_patch(release: Object, reason: str, message: str, now: datetime) -> Patch | None:
+    status = dict(release.get("status") or {})
+    known = [one for one in status.get("conditions") or [] if one.get("type") != RECONCILED]
+    before = [one for one in status.get("conditions") or [] if one.get("type") == RECONCILED]
+    if before and (before[0].get("reason"), before[0].get("message")) == (reason, message):
         return None
-    rollout = Rollout.model_validate(objects.rollout)
-    mine = [
-        Release.model_validate(r)
-        for r in _with(objects.releases, objects.release)
-        if r["spec"]["rollout"] == rollout.metadata.name
-    ]
-    active = [r for r in mine if not r.status.phase.ended and r.status.resolved is not None]
-    ended = sorted((r for r in mine if r.status.finished_at), key=_finished)
-    last = ended[-1] if ended else None
-    wanted = RolloutStatus(
-        observed_generation=rollout.metadata.generation,
-        active_release=active[0].metadata.name if active else None,
-        stable_version=stable_version or rollout.status.stable_version,
-        last_release=LastRelease(name=last.metadata.name, phase=str(last.status.phase))
-        if last
-        else rollout.status.last_release,
-        conditions=_conditions(objects, rollout),
+    stands = bool(before) and before[0].get("status") == ConditionStatus.FALSE
+    failed = Condition(
+        type=RECONCILED,
+        status=ConditionStatus.FALSE,
+        reason=reason,
+        message=message,
+        last_transition_time=before[0]["lastTransitionTime"] if stands else now,
     )
-    return None if wanted == rollout.status else wanted
-
-
-def _conditions(objects: Objects, rollout: Rollout) -> list[Condition]:
-    return rollout.status.conditions if objects.rollout is not None else []
-
-
-def _finished(release: Release) -> datetime:
-    moment = release.status.finished_at
-    if moment is None:
-        raise ValueError("only ended releases are ordered by their end")
-    return moment
-
-
-def _with(releases: tuple[Object, ...], one: Object) -> tuple[Object, ...]:
-    name = one["metadata"]["name"]
-    return (*(r for r in releases if r["metadata"]["name"] != name), one)
-
-
-def rollout_patch(rollout: Object, status: RolloutStatus) -> Patch:
-    """Write a Rollout's status whole."""
-    metadata = rollout["metadata"]
-    body = [
-        {
-            "op": "replace",
-            "path": "/metadata/resourceVersion",
-            "value": metadata["resourceVersion"],
-        },
-        {"op": "add", "path": "/status", "value": status.to_json()},
-    ]
+    status["conditions"] = [*known, failed.to_json()]
+    metadata = release["metadata"]
+    body: list[Object] = [guard(release), {"op": "add", "path": "/status", "value": status}]
     space, name = str(metadata["namespace"]), str(metadata["name"])
-    return Patch(Kind.ROLLOUT, space, name, PatchType.JSON, body, "status")
-
-
-def too_old(objects: Objects) -> list[Delete]:
-    """Say which ended releases are beyond the history that the Rollout keeps, oldest first."""
-    if objects.rollout is None:
-        return []
-    limit = Rollout.model_validate(objects.rollout).spec.history_limit
-    name = objects.rollout["metadata"]["name"]
-    mine = (r for r in objects.releases if r["spec"]["rollout"] == name)
-    ended = [r for r in map(Release.model_validate, mine) if r.status.finished_at is not None]
-    excess = sorted(ended, key=_finished)[: max(len(ended) - limit, 0)]
-    return [
-        Delete(Kind.RELEASE, r.metadata.namespace, r.metadata.name, uid=r.metadata.uid)
-        for r in excess
-        if r.metadata.deletion_timestamp is None
-    ]
+    return Patch(Kind.RELEASE, space, name, PatchType.JSON, body, "status")

@@ -1,40 +1,66 @@
-"""Which question the judge is asked, from where a release is; pure."""
+"""From a release's status to what is judged now: pure, so that it can be told after a restart."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from rollout.analysis.evidence import Reference, Stage
 from rollout.analysis.look import Look
 from rollout.analysis.spending import planned_looks
-from rollout.resources.release import Phase, ReleaseStatus
+from rollout.resources.release import Phase, Release, ReleaseStatus
+
+NOWHERE: Final = Stage(weight=0, since=datetime.max.replace(tzinfo=UTC))
+"""A stage that never begins: readings are starting points of blocks to come, nothing is counted."""
+
+ALL: Final = 100
+
+FOLLOWED: Final = frozenset(
+    {Phase.PREPARING, Phase.PROGRESSING, Phase.PAUSED, Phase.PROMOTING, Phase.BAKING}
+)
+"""Phases in which metrics are read. Preparing too: its readings are starting points."""
 
 
-def stage_of(status: ReleaseStatus) -> Stage | None:
-    """Return the stage whose blocks are counted now; None when nothing is judged."""
-    if status.resolved is None:
-        return None
+def is_followed(release: Release) -> bool:
+    """Whether metrics of a release are read now."""
+    return release.status.resolved is not None and release.status.phase in FOLLOWED
+
+
+def stage_of(release: Release) -> Stage | None:
+    """Say under which conditions requests are counted now; None when nothing is judged."""
+    status = release.status
     where = status.paused_from.phase if status.paused_from else status.phase
-    marks, warmup = status.marks, status.resolved.policy.warmup
-    if "cutover" in marks and where in {Phase.PROMOTING, Phase.BAKING}:
-        return Stage(100, _from(status, marks["cutover"]) + warmup, Reference.BEFORE)
-    if where is not Phase.PROGRESSING or status.since is None:
+    if status.resolved is None or not is_followed(release):
         return None
-    if status.resolved.strategy.canary is None:
-        return Stage(0, _from(status, status.since))
-    if "weight" not in marks:
-        return Stage(0, status.since)
-    return Stage(status.weight.applied, _from(status, marks["weight"]) + warmup)
+    warmup = status.resolved.policy.warmup
+    cutover = status.marks.get("cutover")
+    if cutover is not None and where in {Phase.PROMOTING, Phase.BAKING}:
+        return Stage(ALL, _since(status, cutover + warmup), Reference.BEFORE)
+    if where is Phase.PROGRESSING:
+        return _progressing(status, warmup)
+    if where is Phase.PROMOTING and status.weight.applied < ALL and status.since is not None:
+        return Stage(status.weight.applied, _since(status, status.since))
+    return None
 
 
-def _from(status: ReleaseStatus, moment: datetime) -> datetime:
-    """A resumed release waits for data anew."""
-    return max(moment, status.marks.get("resumed", moment))
+def _progressing(status: ReleaseStatus, warmup: timedelta) -> Stage | None:
+    reached = status.marks.get("weight")
+    if status.resolved is not None and status.resolved.strategy.blue_green is not None:
+        return Stage(0, _since(status, status.since)) if status.since is not None else None
+    if reached is None or status.weight.applied == 0:
+        return None
+    return Stage(status.weight.applied, _since(status, reached + warmup))
 
 
-def look_at(stage: Stage, status: ReleaseStatus) -> Look:
-    """Return the question for a stage."""
-    if status.resolved is None:
-        raise ValueError("a release that is judged has been resolved")
-    strategy = status.resolved.strategy
-    steps = strategy.canary.steps if strategy.canary else []
-    durations = [*(step.min_duration for step in steps), strategy.common.bake]
-    return Look(stage, planned_looks(durations, status.resolved.policy.interval))
+def _since(status: ReleaseStatus, begun: datetime) -> datetime:
+    """A resumed release waits for data anew, with its bound counted from then."""
+    return max(begun, status.marks.get("resumed", begun))
+
+
+def look_at(release: Release, stage: Stage) -> Look:
+    """Say what the judge is asked, with the looks that the release's plan has room for."""
+    resolved = release.status.resolved
+    if resolved is None:
+        return Look(stage, planned=1)
+    canary = resolved.strategy.canary
+    held = [step.min_duration for step in canary.steps] if canary else []
+    durations = [*held, resolved.strategy.common.bake]
+    return Look(stage, planned_looks(durations, resolved.policy.interval))

@@ -1,0 +1,171 @@
+"""What a Rollout says of itself, and which of its finished Releases are kept; pure."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from rollout.controller.observe import age, phase_of
+from rollout.engine.admission import Objection, objections
+from rollout.engine.snapshot import Snapshot, Template
+from rollout.resources.conditions import Condition, with_condition
+from rollout.resources.release import Phase, Release
+from rollout.resources.rollout import LastRelease, Rollout, RolloutStatus
+from rollout.resources.words import RESTORE_FINALIZER
+from rollout.resources.writes import Delete, Kind, Object, Patch, PatchType
+from rollout.translation.objects import Objects
+from rollout.translation.snapshots import snapshot
+from rollout.translation.targets import guard
+
+READY: Final = "Ready"
+NOT_YET: Final = "not-yet"
+"""A version that nobody has: what would stand against a release of it stands against all."""
+
+
+def next_release(rollout: Object) -> Object:
+    """Give the Release that could be made of a Rollout now, to see what would be against it."""
+    metadata = rollout["metadata"]
+    return {
+        "apiVersion": rollout["apiVersion"],
+        "kind": "Release",
+        "metadata": {"name": NOT_YET, "namespace": metadata["namespace"], "uid": NOT_YET},
+        "spec": {"rollout": metadata["name"], "version": NOT_YET},
+    }
+
+
+def rollout_status(
+    rollout: Object, releases: Iterable[Object], objects: Objects, now: datetime
+) -> RolloutStatus:
+    """Say what runs, what users have, how the last release ended, and what is in the way."""
+    known = Rollout.model_validate(rollout)
+    parsed = [Release.model_validate(release) for release in releases]
+    active = next((one for one in parsed if _runs(one)), None)
+    ended = [one for one in parsed if one.status.phase.ended]
+    last = max(ended, key=_finished, default=None)
+    view = snapshot(replace(objects, release=next_release(rollout)))
+    return RolloutStatus(
+        observed_generation=known.metadata.generation,
+        active_release=active.metadata.name if active else None,
+        stable_version=_stable_version(active, view) or known.status.stable_version,
+        last_release=_last(last) or known.status.last_release,
+        conditions=_conditions(known, active, view, now),
+    )
+
+
+def _runs(release: Release) -> bool:
+    return not release.status.phase.ended and release.status.phase is not Phase.PENDING
+
+
+def _finished(release: Release) -> tuple[str, str]:
+    moment = release.status.finished_at
+    return (moment.isoformat() if moment else "", release.metadata.name)
+
+
+def _last(release: Release | None) -> LastRelease | None:
+    if release is None:
+        return None
+    return LastRelease(name=release.metadata.name, phase=str(release.status.phase))
+
+
+def _stable_version(active: Release | None, view: Snapshot) -> str:
+    """Name the version that users have: what serves, not what waits in the template."""
+    resolved = active.status.resolved if active else None
+    if active is not None and resolved is not None:
+        return _tag(resolved.image if active.status.committed else resolved.stable_image)
+    if view.target is None:
+        return ""
+    serving = view.target.populated
+    template = serving[0].template if len(serving) == 1 else view.target.template
+    return _tag(_image(template, view.container))
+
+
+def _image(template: Template, container: str) -> str:
+    containers = (template.get("spec") or {}).get("containers") or []
+    return next((str(c.get("image", "")) for c in containers if c.get("name") == container), "")
+
+
+def _tag(image: str) -> str:
+    """Shorten an image to its tag; one with a digest stays whole."""
+    return image if "@" in image else image.rpartition("/")[2].partition(":")[2] or image
+
+
+def _conditions(
+    rollout: Rollout, active: Release | None, view: Snapshot, now: datetime
+) -> list[Condition]:
+    against = None if active else _standing(view)
+    if against is not None:
+        reason, message = against.reason, against.message
+    elif active is not None:
+        reason, message = "Releasing", f"Release {active.metadata.name} is under way"
+    else:
+        reason, message = "Idle", "a release can be started"
+    return with_condition(
+        rollout.status.conditions,
+        READY,
+        holds=against is None,
+        reason=reason,
+        message=message,
+        now=now,
+    )
+
+
+def _standing(view: Snapshot) -> Objection | None:
+    """The first thing that would refuse every release, and that does not go away by itself."""
+    return next((one for one in objections(view) if not one.passing), None)
+
+
+def status_patch(rollout: Object, status: RolloutStatus) -> Patch | None:
+    """Write a Rollout's status whole; None when it says the same already."""
+    if Rollout.model_validate(rollout).status == status:
+        return None
+    metadata = rollout["metadata"]
+    body: list[Object] = [
+        guard(rollout),
+        {"op": "add", "path": "/status", "value": status.to_json()},
+    ]
+    space, name = str(metadata["namespace"]), str(metadata["name"])
+    return Patch(Kind.ROLLOUT, space, name, PatchType.JSON, body, "status")
+
+
+def beyond_history(rollout: Object, releases: Iterable[Object]) -> tuple[Delete, ...]:
+    """Say which finished Releases are beyond the history that is kept, the oldest first."""
+    limit = Rollout.model_validate(rollout).spec.history_limit
+    kept = [one for one in releases if "deletionTimestamp" not in one["metadata"]]
+    ended = sorted((one for one in kept if phase_of(one).ended), key=_end)
+    return tuple(map(_delete, ended[: max(0, len(ended) - limit)]))
+
+
+def _end(release: Object) -> tuple[str, ...]:
+    return (str((release.get("status") or {}).get("finishedAt", "")), *age(release))
+
+
+def _delete(release: Object) -> Delete:
+    metadata = release["metadata"]
+    return Delete(
+        Kind.RELEASE,
+        str(metadata["namespace"]),
+        str(metadata["name"]),
+        uid=str(metadata["uid"]),
+        resource_version=str(metadata["resourceVersion"]),
+    )
+
+
+def left_held(rollout: Object | None, releases: Iterable[Object]) -> tuple[Patch, ...]:
+    """Free what still waits for us though nothing runs: a finalizer left there blocks deletion."""
+    found = tuple(releases)
+    ended = [one for one in found if phase_of(one).ended]
+    idle = len(ended) == len(found)
+    held = [*ended, *([rollout] if rollout is not None and idle else [])]
+    return tuple(_freed(one) for one in held if RESTORE_FINALIZER in _finalizers(one))
+
+
+def _finalizers(obj: Object) -> list[str]:
+    return list(obj["metadata"].get("finalizers") or [])
+
+
+def _freed(obj: Object) -> Patch:
+    metadata = obj["metadata"]
+    kept = [name for name in _finalizers(obj) if name != RESTORE_FINALIZER]
+    body = {"metadata": {"resourceVersion": metadata["resourceVersion"], "finalizers": kept}}
+    kind = Kind.RELEASE if obj["kind"] == "Release" else Kind.ROLLOUT
+    return Patch(kind, str(metadata["namespace"]), str(metadata["name"]), PatchType.MERGE, body)
