@@ -120,7 +120,7 @@ def demo(
 ) -> None:
     """Show a good release and a bad one."""
     try:
-        from rollout.sandbox.demo import demo
+        from rollout.cli.demo import demo
     except ModuleNotFoundError as error:
         raise typer.BadParameter(_no_sandbox(error)) from error
     raise typer.Exit(demo(picture))

@@ -65,11 +65,16 @@ class Draft:
         )
         self.update(timeline=[*self.status.timeline, entry][-TIMELINE_LIMIT:])
 
-    def enter(self, phase: Phase, reason: str, message: str, **changes: Any) -> None:
-        """Move to a phase or step, durably, before anything of it happens."""
+    def enter(
+        self, phase: Phase, reason: str, message: str, *, told: str = "", **changes: Any
+    ) -> None:
+        """Move to a phase or step, durably, before anything of it happens.
+
+        `told` is the word on the timeline, where that is not the reason.
+        """
         check_move(self.phase, phase)
         self.update(phase=phase, since=self.now, reason=reason, message=message, **changes)
-        self.tell(reason, message, warning=phase in {Phase.ROLLING_BACK, Phase.FAILED})
+        self.tell(told or reason, message, warning=phase in {Phase.ROLLING_BACK, Phase.FAILED})
         self.do(Enter(self.status))
 
     def mark(self, name: str) -> datetime:

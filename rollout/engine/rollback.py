@@ -305,7 +305,9 @@ def ended(draft: Draft) -> bool:
     ending = draft.status.ending or Ending(
         phase=Phase.ROLLED_BACK, reason="RolledBack", message="the release was rolled back"
     )
-    draft.enter(ending.phase, ending.reason, ending.message, finished_at=draft.now)
+    draft.enter(
+        ending.phase, ending.reason, ending.message, told=str(ending.phase), finished_at=draft.now
+    )
     return False
 
 

@@ -47,9 +47,7 @@ class Play:
                 return False
         waits = self.story.waits
         stopped = release.status.phase is Phase.PAUSED and release.status.reason == waits
-        return release.status.phase.ended or (
-            stopped and len(self.done) == len(self.story.deeds)
-        )
+        return release.status.phase.ended or (stopped and len(self.done) == len(self.story.deeds))
 
     def tell(self, cut: int | None = None) -> None:
         """Play the story; the controller is killed after `cut` writes and started again."""

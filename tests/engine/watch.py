@@ -144,6 +144,6 @@ def all_is_given_back(world: World, story: Story, before: dict[str, Object]) -> 
             assert bool(new["spec"].get("paused")) == story.edited, key
     names = {str(d["metadata"]["name"]) for d in world.all(Kind.DEPLOYMENT)}
     assert names == {"web"}, names
-    for kind in (Kind.SERVICE, Kind.INGRESS):
-        kept = {k.split("/")[1] for k in before if k.startswith(kind.name + "/")}
-        assert {str(o["metadata"]["name"]) for o in world.all(kind)} == kept
+    for ours in (Kind.SERVICE, Kind.INGRESS):
+        kept = {k.split("/")[1] for k in before if k.startswith(ours.name + "/")}
+        assert {str(o["metadata"]["name"]) for o in world.all(ours)} == kept
