@@ -68,6 +68,12 @@ class HttpCluster:
         configuration = from_server(url, token, ca_file, verify=verify)
         return cls(configuration, field_manager=field_manager)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def within(self, seconds: float) -> Self:
         """The same server and connections, each call bounded to `seconds`."""
         bounded = copy.copy(self)
@@ -84,12 +90,7 @@ class HttpCluster:
         """Read all objects of a kind as of now, in one namespace or (None) in all."""
         query = [("labelSelector", label_selector)] if label_selector else []
         path = _collection(kind, namespace)
-        answer = self._wire.call(Call("get", path, self._bounds.list, query))
-        named = {"apiVersion": kind.value.api_version, "kind": kind.value.kind}
-        return ObjectList(
-            tuple({**named, **item} for item in answer.get("items") or ()),
-            answer["metadata"]["resourceVersion"],
-        )
+        return _listed(kind, self._wire.call(Call("get", path, self._bounds.list, query)))
 
     def apply(self, write: Write) -> Object:
         """Carry out one write; gives the object after it, for Delete the server's last answer."""
@@ -218,15 +219,24 @@ def _segment(field: str, value: str) -> str:
     return quote(value, safe="")
 
 
+def _listed(kind: Kind, answer: Object) -> ObjectList:
+    """Read a list; anything else must never pass for an empty one."""
+    version = answer.get("metadata", {}).get("resourceVersion")
+    if "items" not in answer or not version:
+        raise Unreachable(f"this is not a list of {kind.value.plural}: {str(answer)[:80]!r}")
+    named = {"apiVersion": kind.value.api_version, "kind": kind.value.kind}
+    return ObjectList(tuple({**named, **item} for item in answer["items"] or ()), version)
+
+
 def _event(line: bytes) -> WatchEvent:
     try:
         event = json.loads(line)
-    except ValueError as error:
-        raise Unreachable(f"a watch event is not JSON: {line[:80]!r}") from error
-    if event["type"] == "ERROR":
-        status = event["object"]
-        raise refusal(status.get("code", 500), status)
-    return WatchEvent(EventType(event["type"]), event["object"])
+        kind, thing = event["type"], event["object"]
+        if kind != "ERROR":
+            return WatchEvent(EventType(kind), thing)
+    except (ValueError, KeyError, TypeError) as error:
+        raise Unreachable(f"this is not an event of a watch: {line[:80]!r}") from error
+    raise refusal(thing.get("code", 500), thing)
 
 
 def _plain(value: Any) -> Any:

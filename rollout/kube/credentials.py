@@ -5,8 +5,11 @@ was looked for and what to do: a newcomer's first minute with the product may en
 """
 
 import os
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import urllib3
 import yaml
@@ -106,7 +109,17 @@ def _from_pod(files: str) -> tuple[Configuration, str]:
 
 
 def _accepted(configuration: Configuration) -> Configuration:
-    """Silence urllib3's warning on each request where a person chose not to verify."""
-    if not configuration.verify_ssl:
+    """Settle what the client leaves to its user."""
+    if not configuration.verify_ssl:  # a person chose so: no warning on each request
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    host = urlsplit(configuration.host).hostname or ""
+    if _is_loopback(host) and configuration.proxy in getproxies().values():
+        configuration.proxy = None  # as kubectl does: HTTPS_PROXY is not for this machine
     return configuration
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

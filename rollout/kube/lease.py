@@ -123,8 +123,10 @@ class Elector:
             self._stopping.wait(self.durations.retry)
 
     def _report(self, error: Exception) -> None:
+        if self._stopping.is_set():
+            return  # the stop breaks the call that is going on
         problem = str(error)
-        if problem != self.problem and not self._stopping.is_set():
+        if problem != self.problem:
             known = isinstance(error, ClusterError)
             log.warning("no lease", lease=self._lease, why=problem, exc_info=not known)
         self.problem = problem

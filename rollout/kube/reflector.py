@@ -12,6 +12,7 @@ in two seconds, and on a half-open connection it waited for ever. The rules here
   word is noticed in about that time.
 """
 
+import math
 import random
 import threading
 import time
@@ -34,6 +35,9 @@ FULL_LIFE: Final = 0.8
 
 HEALTHY_SECONDS: Final = 5.0
 """A watch that lived so long ends a row of failures."""
+
+SETTLED_SECONDS: Final = 1.0
+"""How long a watch must be open before earlier trouble counts as over."""
 
 LONGEST_ASKED_WAIT: Final = 60.0
 JOIN_SECONDS: Final = 0.05
@@ -65,7 +69,7 @@ class Reflector:
     """Objects of one kind in one namespace (None: all), kept true by a thread.
 
     `on_change` is called on that thread, for one change after another. `synced` is set by the
-    first list. `problem` says why the cache may be stale, None when it is being kept true.
+    first list.
     """
 
     def __init__(
@@ -80,7 +84,8 @@ class Reflector:
     ) -> None:
         self.kind = kind
         self.synced = threading.Event()
-        self.problem: str | None = None
+        self._problem: str | None = None
+        self._opened_at = math.inf
         self._cluster = cluster
         self._namespace = namespace
         self._on_change = on_change
@@ -92,6 +97,15 @@ class Reflector:
         self._thread = threading.Thread(
             target=self._run, name=f"reflector-{kind.value.plural}", daemon=True
         )
+
+    @property
+    def problem(self) -> str | None:
+        """Why the cache may be stale; None when it is being kept true, or nothing is known yet.
+
+        A watch that was opened again must hold for a moment, or tell something, to end it.
+        """
+        held = time.monotonic() - self._opened_at > SETTLED_SECONDS
+        return None if held else self._problem
 
     def start(self) -> None:
         """Begin to list and watch; returns at once."""
@@ -139,9 +153,10 @@ class Reflector:
             position = self._list()
         began = time.monotonic()
         events = self._cluster.watch(self.kind, self._namespace, position, self._watch_seconds)
-        self.problem = None
+        self._opened_at = began
         for event in events:
             self._notify(self._cache.follow(event))
+            self._problem = None
             if self._stopping.is_set():
                 break
         if time.monotonic() - began < FULL_LIFE * self._watch_seconds:
@@ -166,14 +181,13 @@ class Reflector:
 
     def _report(self, error: Exception) -> None:
         """Keep the problem for whoever asks, and log it once for as long as it lasts."""
-        self.problem = self._words(error)
-        if isinstance(error, Gone) or self.problem == self._reported:
+        why = self._problem = self._words(error)
+        self._opened_at = math.inf
+        if isinstance(error, Gone) or why == self._reported:
             return  # a forgotten version is everyday life: the list that follows heals it
-        self._reported = self.problem
-        known = isinstance(error, ClusterError)
-        log.warning(
-            "cannot follow", kind=self.kind.value.kind, why=self.problem, exc_info=not known
-        )
+        self._reported = why
+        unknown = not isinstance(error, ClusterError)
+        log.warning("cannot follow", kind=self.kind.value.kind, why=why, exc_info=unknown)
 
     def _words(self, error: Exception) -> str:
         if isinstance(error, NotFound) and error.kind_is_missing:

@@ -24,8 +24,7 @@ from weakref import WeakSet
 from kubernetes.client import ApiClient, ApiException, Configuration
 from kubernetes.config import ConfigException
 from kubernetes.dynamic import DynamicClient
-from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3 import BaseHTTPResponse, PoolManager
 from urllib3.exceptions import HTTPError
 
 import rollout
@@ -62,12 +61,13 @@ class _Owned:
     """
 
     open_connections: "_Connections"
+    sock: socket.socket
     socket_in_use: socket.socket
     user: int = 0
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]
-        self.socket_in_use = cast("HTTPConnection", self).sock
+        self.socket_in_use = self.sock
         self.open_connections.add(self)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
@@ -97,14 +97,15 @@ class _Connections:
         with self._lock:
             return [c for c in self._known if c.user == thread_id]
 
-    def pool_classes(self) -> dict[str, type[HTTPConnectionPool]]:
-        """Pools for urllib3's manager whose connections are entered here."""
-        plain = type("PlainConnection", (_Owned, HTTPConnection), {"open_connections": self})
-        secure = type("SecureConnection", (_Owned, HTTPSConnection), {"open_connections": self})
-        return {
-            "http": type("PlainPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
-            "https": type("SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
-        }
+    def follow(self, pools: PoolManager) -> None:
+        """Let a pool manager open connections that are entered here (its own kinds: a proxy's)."""
+        kinds = pools.pool_classes_by_scheme.items()
+        pools.pool_classes_by_scheme = {scheme: self._entering(pool) for scheme, pool in kinds}
+
+    def _entering(self, pool: Any) -> type[Any]:
+        bases = (_Owned, pool.ConnectionCls)
+        connection = type("Connection", bases, {"open_connections": self})
+        return type("Pool", (pool,), {"ConnectionCls": connection})
 
 
 class _NoDiscovery:
@@ -128,7 +129,7 @@ class Wire:
         client = ApiClient(self.configuration)
         client.user_agent = f"rollout/{rollout.__version__}"
         self._pools = client.rest_client.pool_manager
-        self._pools.pool_classes_by_scheme = self._connections.pool_classes()
+        self._connections.follow(self._pools)
         self._dynamic = DynamicClient(client, discoverer=_NoDiscovery)
 
     def call(self, call: Call) -> dict[str, Any]:
@@ -136,17 +137,16 @@ class Wire:
         deadline = time.monotonic() + call.seconds
         response = self._send(call)
         try:
-            answer = json.loads(_read(response, call, deadline))
+            return _object(_read(response, call, deadline))
         except (HTTPError, HTTPException, OSError) as error:
             raise self._unreachable(call, error) from error
         except ValueError as error:
             raise Unreachable(
-                f"the answer of {self.configuration.host} to {call} is not JSON: is the address "
-                "that of an API server, without a proxy in between?"
+                f"the answer of {self.configuration.host} to {call} is not a JSON object: is the "
+                "address that of an API server, without a proxy in between?"
             ) from error
         finally:
             response.close()  # a connection whose answer was read whole is in the pool by now
-        return cast("dict[str, Any]", answer)
 
     def lines(self, call: Call, idle_seconds: float) -> Iterator[bytes]:
         """Send a request; gives its answer line by line, as long as lines come.
@@ -213,6 +213,13 @@ def _read(response: BaseHTTPResponse, call: Call, deadline: float) -> bytes:
         if time.monotonic() > deadline:
             raise TimeoutError(f"not complete after {call.seconds:g} s")
     return b"".join(parts)
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    answer = json.loads(data)
+    if not isinstance(answer, dict):
+        raise ValueError(f"not an object: {data[:80]!r}")  # noqa: TRY004 - as json.loads raises
+    return answer
 
 
 def _split(response: BaseHTTPResponse) -> Iterator[bytes]:

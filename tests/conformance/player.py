@@ -223,19 +223,21 @@ class _Player:
         self._wait(found, is_so, step.within)
 
     def _settled(self, step: Settled) -> None:
-        before, since = self._seen(step.settled), time.monotonic()
+        before, since = self._seen(), time.monotonic()
         deadline = since + SETTLE_TIMEOUT
         while time.monotonic() - since < QUIET_SECONDS:
             time.sleep(0.1)
-            now = self._seen(step.settled)
+            now = self._seen()
             if now != before:
                 before, since = now, time.monotonic()
             if time.monotonic() > deadline:
                 raise PlayError(f"things still move after {SETTLE_TIMEOUT:.0f} s")
-        self._records.append(lambda: {"settled": self._recorded_settled(before)})
+        if step.settled:
+            seen = {name: before[name] for name in step.settled}
+            self._records.append(lambda: {"settled": self._recorded_settled(seen)})
 
-    def _seen(self, names: Sequence[str]) -> dict[str, list[Json]]:
-        return {name: self._read(self._filled(COLLECTIONS[name]))["items"] for name in names}
+    def _seen(self) -> dict[str, list[Json]]:
+        return {name: self._read(self._filled(COLLECTIONS[name]))["items"] for name in COLLECTIONS}
 
     def _recorded_settled(self, seen: Mapping[str, list[Json]]) -> Json:
         return {

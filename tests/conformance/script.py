@@ -38,7 +38,7 @@ what an earlier step saved as `x`. A step is one of:
       pods: app=web               # label selector
       count: 2                    # exactly so many must come to need it
 
-    settled: [deployments, pods]  # wait until nothing moves, then record what there is
+    settled: [deployments, pods]  # wait until nothing moves, then record these (or nothing: [])
 
     pause: 1.5                    # seconds
 """

@@ -44,6 +44,7 @@ class FaultyServer:
         self._version = 100
         self._lock = threading.RLock()
         self._watchers: list[tuple[str, queue.Queue[Json]]] = []
+        self._history: list[tuple[str, Json]] = []
         self._start(0)
 
     @property
@@ -77,6 +78,7 @@ class FaultyServer:
         """Come back as a server with an older, empty state."""
         with self._lock:
             self._objects.clear()
+            self._history.clear()
             self._version = 1
 
     def end_watches(self) -> None:
@@ -102,7 +104,7 @@ class FaultyServer:
     def _start(self, port: int) -> None:
         self._server = _Server(("127.0.0.1", port), type("Handler", (_Handler,), {"api": self}))
         self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.003,))
         self._thread.start()
 
     def handle(self, answer: "Answer") -> None:
@@ -136,7 +138,12 @@ class FaultyServer:
     def _watch(self, answer: "Answer") -> None:
         seconds = float(answer.seen.query.get("timeoutSeconds", "60"))
         events: queue.Queue[Json] = queue.Queue()
+        since = int(answer.seen.query["resourceVersion"])
         with self._lock:
+            for path, event in self._history:
+                late = int(event["object"]["metadata"]["resourceVersion"]) > since
+                if late and path.startswith(answer.seen.path + "/"):
+                    events.put(event)
             self._watchers.append((answer.seen.path, events))
         answer.begin()
         deadline = time.monotonic() + seconds
@@ -195,9 +202,11 @@ class FaultyServer:
         return self._objects[path]
 
     def _tell(self, path: str, kind: str, thing: Json) -> None:
+        event = {"type": kind, "object": thing}
+        self._history.append((path, event))
         for prefix, events in self._watchers:
             if path.startswith(prefix + "/"):
-                events.put({"type": kind, "object": thing})
+                events.put(event)
 
 
 class _Server(ThreadingHTTPServer):

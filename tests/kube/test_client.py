@@ -171,11 +171,12 @@ def test_a_kind_that_the_server_does_not_know_is_told_from_an_object_it_does_not
     assert missing_kind.value.kind_is_missing
 
 
-def test_an_answer_that_is_not_json_is_not_from_an_api_server(
-    server: FaultyServer, cluster: HttpCluster
+@pytest.mark.parametrize("text", ["<html>log in</html>", "[]", "", "null"])
+def test_an_answer_that_is_no_object_is_not_from_an_api_server(
+    server: FaultyServer, cluster: HttpCluster, text: str
 ) -> None:
-    server.fault("get", lambda answer: answer.text(200, "<html>log in</html>"))
-    with pytest.raises(Unreachable, match="is not JSON: is the address that of an API server"):
+    server.fault("get", lambda answer: answer.text(200, text))
+    with pytest.raises(Unreachable, match="is not a JSON object: is the address that of an API"):
         read(cluster)
 
 
@@ -291,8 +292,9 @@ def test_a_delete_carries_what_it_was_decided_on(
 def test_paths_come_from_the_declared_kinds(
     server: FaultyServer, cluster: HttpCluster, call: Callable[[HttpCluster], object], path: str
 ) -> None:
+    anything = {"metadata": {"resourceVersion": "1"}, "items": []}
     for verb in CALLS:
-        server.fault(verb, lambda answer: answer.json(200, {"metadata": {"resourceVersion": "1"}}))
+        server.fault(verb, lambda answer: answer.json(200, anything))
     call(cluster)
     assert [seen.path for seen in server.requests] == [path]
 
@@ -316,6 +318,17 @@ def test_listed_objects_say_their_kind(server: FaultyServer, cluster: HttpCluste
     assert [(item["apiVersion"], item["kind"]) for item in listed.items] == [("v1", "Service")]
     assert listed.resource_version == listed.items[0]["metadata"]["resourceVersion"]
     assert server.requests[-1].query["labelSelector"] == "app=checkout,track!=x"
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"metadata": {"resourceVersion": "1"}}, {"items": []}, {"kind": "Status"}]
+)
+def test_what_is_no_list_never_passes_for_an_empty_one(
+    server: FaultyServer, cluster: HttpCluster, answer: dict[str, object]
+) -> None:
+    server.fault("list", lambda to: to.json(200, answer))
+    with pytest.raises(Unreachable, match="this is not a list of services"):
+        read_all(cluster)
 
 
 def test_a_create_that_finds_the_name_taken_says_so(
@@ -371,8 +384,8 @@ def test_a_blocked_call_can_be_broken_from_another_thread(
 def test_an_interrupt_leaves_other_threads_alone(
     server: FaultyServer, cluster: HttpCluster
 ) -> None:
-    server.put(SHOP)
-    events = cluster.watch(Kind.SERVICE, "shop", "1", 5)
+    version = server.put(SHOP)["metadata"]["resourceVersion"]
+    events = cluster.watch(Kind.SERVICE, "shop", version, 5)
     bystander = threading.Thread(target=read, args=(cluster,))
     bystander.start()
     bystander.join(5)
@@ -421,14 +434,19 @@ def test_a_stream_that_ends_orderly_within_a_line_is_broken(
         follow(cluster)
 
 
-def test_a_line_that_is_not_json_is_broken(server: FaultyServer, cluster: HttpCluster) -> None:
+@pytest.mark.parametrize(
+    "line", ["oops", "[]", "{}", '{"type": "NEW", "object": {}}', '{"type": "ADDED"}']
+)
+def test_a_line_that_is_no_event_is_broken(
+    server: FaultyServer, cluster: HttpCluster, line: str
+) -> None:
     def fault(answer: faulty.Answer) -> None:
         answer.begin()
-        answer.chunk(b"oops\n")
+        answer.chunk(line.encode() + b"\n")
         answer.end()
 
     server.fault("watch", fault)
-    with pytest.raises(Unreachable, match="not JSON"):
+    with pytest.raises(Unreachable, match="not an event"):
         follow(cluster)
 
 

@@ -113,3 +113,20 @@ def test_a_server_can_be_used_without_a_token() -> None:
     configuration = from_server("http://127.0.0.1:1/", None, None, verify=False)
     assert (configuration.host, configuration.api_key) == ("http://127.0.0.1:1", {})
     assert not configuration.verify_ssl
+
+
+def test_this_machine_is_reached_without_the_proxy_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.test:3128")
+    assert from_server("http://cluster.test", "t", None, verify=True).proxy
+    for url in ("http://127.0.0.1:8001", "http://localhost:8001", "http://[::1]:8001"):
+        assert from_server(url, "t", None, verify=True).proxy is None
+    file = write(tmp_path / "config", "a", current="a")
+    chosen = yaml.safe_load(file.read_text())
+    chosen["clusters"][0]["cluster"] = {
+        "server": "http://127.0.0.1:8001",
+        "proxy-url": "http://chosen.test",
+    }
+    file.write_text(yaml.safe_dump(chosen))
+    assert from_kubeconfig(str(file), None)[0].proxy == "http://chosen.test"

@@ -11,7 +11,7 @@ from tests.kube import faulty
 from tests.kube.faulty import FaultyServer
 
 SERVICES = "/api/v1/namespaces/shop/services"
-QUICK = BackOff(first=0.05, longest=0.2)
+QUICK = BackOff(first=0.02, longest=0.1)
 
 
 def wait(until: Callable[[], object], seconds: float = 5.0) -> None:
@@ -97,15 +97,15 @@ def test_no_fault_makes_it_spin_and_it_heals_when_the_fault_ends(
 ) -> None:
     server.fault(verb, FAULTS[fault])
     followed.reflector.start()
-    time.sleep(0.4)
-    assert 2 <= followed.tries() <= 14
+    time.sleep(0.25)
+    assert 2 <= followed.tries() <= 20
     assert followed.reflector.problem
     server.put(f"{SERVICES}/a")
     server.fault(verb, None)
     wait(lambda: followed.names() == ["a"])
-    wait(lambda: followed.reflector.problem is None)
     server.put(f"{SERVICES}/b")
     wait(lambda: followed.names() == ["a", "b"])
+    wait(lambda: followed.reflector.problem is None)
 
 
 def test_a_refusing_server_is_asked_seldom_and_found_again(
@@ -122,6 +122,16 @@ def test_a_refusing_server_is_asked_seldom_and_found_again(
     wait(lambda: followed.names() == ["b"])
     wait(lambda: (ChangeType.DELETED, "a") in followed.told())
     assert followed.tries() < 8
+
+
+def test_a_watch_that_only_stays_open_ends_the_trouble(
+    server: FaultyServer, followed: Followed
+) -> None:
+    server.fault("watch", faulty.says(500))
+    followed.reflector.start()
+    wait(lambda: followed.reflector.problem)
+    server.fault("watch", faulty.stays_silent)
+    wait(lambda: followed.reflector.problem is None)
 
 
 def test_the_wait_that_a_throttling_server_asks_for_is_kept(

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import httpx
+
 from rollout.kube.client import HttpCluster
 from rollout.kube.errors import NotFound
 from rollout.resources.words import POD_TEMPLATE_HASH
@@ -23,6 +25,15 @@ def until(claim: Callable[[], Any], what: str, seconds: float = 15.0) -> Any:
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
         time.sleep(0.02)
     return value
+
+
+def await_served(url: str, host: str) -> None:
+    """Wait until the edge answers 200 for a host: pods are ready a while before it knows."""
+
+    def served() -> bool:
+        return httpx.get(url, headers={"host": host}, trust_env=False).is_success
+
+    until(served, f"{host} served at {url}")
 
 
 def deployment(

@@ -13,7 +13,7 @@ from rollout.resources.words import CANDIDATE, POD_TEMPLATE_HASH, TRACK
 from rollout.resources.writes import Kind
 from rollout.sandbox.edge import Edge
 from rollout.sandbox.load import Load, Plan, Snapshot
-from tests.sandbox.practice import HOST, SERVICE, Shop, deployment, ingress, service
+from tests.sandbox.practice import HOST, SERVICE, Shop, await_served, deployment, ingress, service
 
 pytestmark = [pytest.mark.system, pytest.mark.controlplane, pytest.mark.timeout(90)]
 
@@ -90,18 +90,29 @@ class Hand:
 
 @pytest.fixture
 def measure(shop: Shop, edge: Edge) -> Callable[[Callable[[Load], None]], Snapshot]:
-    """Run a sequence under load and give what became of every request."""
+    """Run a sequence under load; no request may be lost in it."""
 
     def run(sequence: Callable[[Load], None]) -> Snapshot:
         shop.open("v1", REPLICAS)
-        edge.settle()
+        await_served(edge.url, HOST)
         with Load(Plan(f"{edge.url}/", host=HOST, rate=RATE, seconds=80)) as load:
             time.sleep(HOLD)
             sequence(load)
             time.sleep(HOLD)
-        return load.tally.snapshot()
+        result = load.tally.snapshot()
+        print(f"{result.sent} requests, {result.lost_count} lost")
+        assert described(result, edge) == []
+        assert result.answered == result.sent
+        return result
 
     return run
+
+
+def described(result: Snapshot, edge: Edge) -> list[str]:
+    """Say of each lost request when it was sent, and of each failure what Envoy thinks of it."""
+    began = min(result.by_second)
+    lost = [f"{outcome.at - began:.3f} s: {outcome.detail}" for outcome in result.lost]
+    return lost + [str(failure) for failure in edge.failures()]
 
 
 Measure = Callable[[Callable[[Load], None]], Snapshot]
@@ -127,10 +138,8 @@ def test_a_canary_by_hand_loses_no_request(shop: Shop, measure: Measure) -> None
         shares[100] = share_during(load, HOLD, "v2")
         hand.adopt()
 
-    result = measure(sequence)
-    print(f"{result.sent} requests, {result.lost_count} lost, shares {shares}")
-    assert [f.detail for f in result.lost] == []
-    assert result.answered == result.sent
+    measure(sequence)
+    print(f"shares {shares}")
     assert shares[20] == pytest.approx(0.2, abs=0.08)
     assert shares[50] == pytest.approx(0.5, abs=0.10)
     assert shares[100] == 1.0
@@ -151,8 +160,5 @@ def test_a_rollback_by_hand_after_the_cutover_loses_no_request(
         hand.roll_back()
         assert share_during(load, HOLD, "v1") == 1.0
 
-    result = measure(sequence)
-    print(f"{result.sent} requests, {result.lost_count} lost")
-    assert [f.detail for f in result.lost] == []
-    assert result.answered == result.sent
+    measure(sequence)
     assert len(shop.pods(app=SERVICE)) == REPLICAS
