@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
 import jsonschema
@@ -90,14 +91,21 @@ class StructuralSchema:
 
     def status_errors(self, obj: Object) -> list[FieldError]:
         """What the schema has against the status; its sentences begin at the status."""
-        part = (self._schema.get("properties") or EMPTY).get("status")
-        if part is None or "status" not in obj:
+        if self._status is None or "status" not in obj:
             return []
-        found = StructuralSchema({**part, **({RULES: []} if self._has_rules else {})})
+        found = self._status
         return [
             replace(error, field=f"status.{error.field}") if error.field != "<nil>" else error
             for error in found.errors(obj["status"])
         ]
+
+    @cached_property
+    def _status(self) -> "StructuralSchema | None":
+        """The status alone. Made once: checking a schema as large as ours takes 40 ms."""
+        part = (self._schema.get("properties") or EMPTY).get("status")
+        if part is None:
+            return None
+        return StructuralSchema({**part, **({RULES: []} if self._has_rules else {})})
 
     def errors(self, obj: Object) -> list[FieldError]:
         """What the schema has against the object."""
