@@ -1,0 +1,95 @@
+"""What people and programs do to a release in the middle of it."""
+
+import shlex
+from collections.abc import Callable
+
+from rollout.resources.release import Release
+from rollout.resources.writes import Kind
+from rollout.sandbox import shop
+from tests.scenarios.scenario import Deed, When
+from tests.scenarios.stage import Stage
+
+
+def holds(when: When, release: Release) -> bool:
+    """Whether a release is as a deed waits for."""
+    status = release.status
+    asked = {
+        "phase": when.phase in {None, str(status.phase)},
+        "weight": when.weight in {None, status.weight.applied},
+        "reason": when.reason in {None, status.reason},
+        "mark": when.mark is None or when.mark in status.marks,
+        "committed": when.committed in {None, status.committed},
+    }
+    return all(asked.values())
+
+
+def carry_out(deed: Deed, stage: Stage) -> None:
+    """Do it."""
+    if deed.run is not None:
+        _run(deed, stage)
+    if deed.do is not None:
+        DEEDS[deed.do](stage, deed.to)
+
+
+def _run(deed: Deed, stage: Stage) -> None:
+    done = stage.cli(*shlex.split(deed.run or ""))
+    expected = 1 if deed.refused else 0
+    said = f"{deed.run}: {done.stdout}{done.stderr}"
+    assert done.returncode == expected, said
+    if deed.refused:
+        assert "TooLate" in done.stderr or "ended" in done.stderr, said
+
+
+def _scale(stage: Stage, to: str | int | None) -> None:
+    stage.patch(Kind.DEPLOYMENT, "web", {"spec": {"replicas": to}})
+
+
+def _set_image(stage: Stage, to: str | int | None) -> None:
+    template = shop.deployment(str(to))["spec"]["template"]
+    stage.patch(Kind.DEPLOYMENT, "web", {"spec": {"template": template}})
+
+
+def _unpause(stage: Stage, _: str | int | None) -> None:
+    stage.patch(Kind.DEPLOYMENT, "web", {"spec": {"paused": None}})
+
+
+def _widen(stage: Stage, _: str | int | None) -> None:
+    body = {"spec": {"selector": {"pod-template-hash": None}}}
+    stage.patch(Kind.SERVICE, "web", body)
+
+
+def _delete_release(stage: Stage, _: str | int | None) -> None:
+    release = stage.release()
+    assert release is not None
+    stage.delete(Kind.RELEASE, release.metadata.name)
+
+
+def _delete_rollout(stage: Stage, _: str | int | None) -> None:
+    stage.delete(Kind.ROLLOUT, "web")
+
+
+def _kill(stage: Stage, _: str | int | None) -> None:
+    stage.kill_controller()
+
+
+def _stop_prometheus(stage: Stage, _: str | int | None) -> None:
+    assert stage.prometheus is not None
+    stage.prometheus.stop()
+
+
+def _start_prometheus(stage: Stage, _: str | int | None) -> None:
+    assert stage.prometheus is not None
+    stage.prometheus.start()
+
+
+DEEDS: dict[str, Callable[[Stage, str | int | None], None]] = {
+    "scale": _scale,
+    "set image": _set_image,
+    "unpause": _unpause,
+    "widen selector": _widen,
+    "delete Release": _delete_release,
+    "delete Rollout": _delete_rollout,
+    "kill controller": _kill,
+    "stop Prometheus": _stop_prometheus,
+    "start Prometheus": _start_prometheus,
+}

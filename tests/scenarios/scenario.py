@@ -1,0 +1,87 @@
+"""A scenario as data that a person can read: what is shipped, who does what when, how it ends."""
+
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+CASES: Final = Path(__file__).parent / "cases"
+
+
+class Part(BaseModel):
+    """A part of a scenario; unknown words are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class When(Part):
+    """A state of the release to wait for; all that is given must hold."""
+
+    phase: str | None = None
+    weight: int | None = None
+    reason: str | None = None
+    mark: str | None = None
+    committed: bool | None = None
+
+
+class Deed(Part):
+    """Something that somebody does once, when something holds."""
+
+    when: When
+    run: str | None = None
+    """A command of ours, such as `rollback --reason "too slow"`."""
+    refused: bool = False
+    """Whether that command must be refused."""
+    do: str | None = None
+    """Something else: kill controller, unpause, widen, set image, ..."""
+    to: str | int | None = None
+    """What it is done with: replicas, a tag, a name."""
+
+
+class Ends(Part):
+    """How it must end."""
+
+    phase: str
+    reason: str | None = None
+    exit: int
+    within: float = 60.0
+    """Seconds from the start."""
+
+
+class Scenario(Part):
+    """One scenario."""
+
+    claim: str
+    version: str = "v2"
+    strategy: Literal["canary", "blue-green"] = "canary"
+    spec: dict[str, Any] = Field(default_factory=dict)
+    """Fields of the strategy that differ from those of the stage."""
+    policy: dict[str, Any] = Field(default_factory=dict)
+    """Fields of the policy that differ."""
+    metrics: Literal["scrape", "prometheus", "prometheus down"] = "scrape"
+    rate: float = 80.0
+    """Requests a second; 0: nobody comes."""
+    deeds: tuple[Deed, ...] = ()
+    ends: Ends
+    tells: tuple[str, ...] = ()
+    """Words that the timeline must have, in this order."""
+    highest: int = 100
+    """The largest share that the candidate may ever have had."""
+    image: str | None = None
+    """Tag of the target at the end; left out: by how it ended."""
+    scaled: bool = False
+    """Whether the user's own scale-down stops pods that serve."""
+    edited: bool = False
+    """Whether an edit waits on a paused target at the end."""
+    servers: tuple[Literal["emulator", "real"], ...] = ("emulator", "real")
+    gone: bool = False
+    """Whether the Release is gone at the end, because somebody deleted it."""
+
+
+def scenarios() -> list[Scenario]:
+    """Read all scenarios."""
+    found = []
+    for file in sorted(CASES.glob("*.yaml")):
+        found += [Scenario.model_validate(case) for case in yaml.safe_load(file.read_text())]
+    return found

@@ -1,0 +1,209 @@
+"""The stage of a scenario: a namespace with its node agent, edge, load, and a real controller."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import httpx
+
+from rollout.kube.client import HttpCluster
+from rollout.kube.errors import NotFound
+from rollout.metrics.addresses import AddressMap
+from rollout.resources.release import Release
+from rollout.resources.writes import Create, Delete, Kind, Object, Patch, PatchType
+from rollout.sandbox import shop
+from rollout.sandbox.agent import BackOff, NodeAgent
+from rollout.sandbox.agent import Settings as AgentSettings
+from rollout.sandbox.edge import Edge
+from rollout.sandbox.edge import Settings as EdgeSettings
+from rollout.sandbox.load import Load, Plan
+from rollout.sandbox.practice import ADDRESSES
+from rollout.sandbox.processes import Program, end, start_bound
+from tests.prometheus.pods import PodFollower
+from tests.prometheus.server import Prometheus
+from tests.scenarios.scenario import Scenario
+
+STEPS: Final = [{"weight": 20, "minDuration": "3s"}, {"weight": 50, "minDuration": "3s"}]
+TIMES: Final = {"bake": "4s", "drain": "1s", "progressDeadline": "20s"}
+POLICY: Final = {
+    "interval": "1s",
+    "minimumRequests": 30,
+    "minimumRequestsToFail": 20,
+    "noData": {"hold": "5s", "then": "Pause"},
+    "providerError": {"hold": "5s", "then": "Pause"},
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """An API server that a scenario runs on."""
+
+    name: str
+    url: str
+    token: str
+    ca_file: str | None
+    kubeconfig: Path
+
+
+class Stage:
+    """One scenario's world. Use as a context manager."""
+
+    def __init__(self, server: Server, namespace: str, scenario: Scenario, folder: Path) -> None:
+        self.server = server
+        self.namespace = namespace
+        self.scenario = scenario
+        self.folder = folder
+        self.cluster = HttpCluster.for_server(server.url, server.token, server.ca_file)
+        self.prometheus: Prometheus | None = None
+        self.edge: Edge
+        self.load: Load | None = None
+        self.controller: Program | None = None
+        self._stack = ExitStack()
+        # A program ends with the thread that started it: this one lives as long as the stage.
+        self._starter = ThreadPoolExecutor(1, "programs")
+
+    def __enter__(self) -> Self:
+        try:
+            self._raise()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _raise(self) -> None:
+        self._stack.callback(self.cluster.close)
+        self._stack.callback(self._starter.shutdown)
+        settings = AgentSettings(
+            node=f"node-{self.namespace}", namespace=self.namespace, back_off=BackOff(1.0, 4.0)
+        )
+        self._stack.enter_context(NodeAgent(self.cluster, settings))
+        edge = Edge(self.cluster, EdgeSettings(namespace=self.namespace))
+        self.edge = self._stack.enter_context(edge)
+        self._metrics()
+        for body in (shop.deployment("v1"), shop.service(), shop.ingress(), self._rollout()):
+            self.create(body)
+        self._await_served()
+        self._come()
+
+    def _metrics(self) -> None:
+        if self.scenario.metrics == "scrape":
+            return
+        self.prometheus = Prometheus(self.folder / "prometheus")
+        self._stack.callback(self.prometheus.close)
+        if self.scenario.metrics == "prometheus":
+            self.prometheus.start()
+            pods = PodFollower(
+                self.prometheus,
+                lambda: self.cluster.list(Kind.POD, self.namespace).items,
+                AddressMap.parse(ADDRESSES),
+            )
+            self._stack.enter_context(pods)
+
+    def _rollout(self) -> dict[str, Any]:
+        body = shop.rollout()
+        policy = {**POLICY, **self.scenario.policy}
+        if self.prometheus is not None:
+            policy["provider"] = {"kind": "Prometheus", "address": self.prometheus.address}
+        name = "canary" if self.scenario.strategy == "canary" else "blueGreen"
+        steps = {"steps": STEPS} if name == "canary" else {}
+        body["spec"]["strategy"] = {name: {**steps, **TIMES, **self.scenario.spec}}
+        body["spec"]["policy"] = {"inline": policy}
+        return body
+
+    def _await_served(self) -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            answer = httpx.get(self.edge.url, headers={"host": shop.HOST}, trust_env=False)
+            if answer.is_success and self._all_ready():
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"the service did not come up: {answer.status_code} {answer.text}")
+
+    def _all_ready(self) -> bool:
+        status = self.cluster.get(Kind.DEPLOYMENT, self.namespace, "web").get("status", {})
+        return bool(status.get("availableReplicas", 0) == 4)
+
+    def _come(self) -> None:
+        if self.scenario.rate > 0:
+            plan = Plan(self.edge.url, host=shop.HOST, rate=self.scenario.rate, seconds=240)
+            self.load = self._stack.enter_context(Load(plan))
+
+    def start_controller(self) -> None:
+        """Start a controller process for this namespace alone."""
+        command = [
+            *(sys.executable, "-m", "rollout", "-n", self.namespace),
+            *("--kubeconfig", str(self.server.kubeconfig), "controller"),
+            *("--pod-address-map", ADDRESSES, "--lease-seconds", "3", "--log-format", "json"),
+        ]
+        started = self._starter.submit(start_bound, command, self.folder / "controller.log")
+        self.controller = started.result(timeout=10)
+        self._stack.callback(self.stop_controller)
+
+    def stop_controller(self) -> int | None:
+        """Stop it as Kubernetes does; gives its exit code."""
+        if self.controller is None:
+            return None
+        end(self.controller, 10.0)
+        code = self.controller.returncode
+        self.controller = None
+        return code
+
+    def kill_controller(self) -> None:
+        """Kill it in the middle of whatever it does, and start another one."""
+        if self.controller is not None:
+            os.kill(self.controller.pid, signal.SIGKILL)
+            self.controller.wait(5.0)
+            self.controller = None
+        self.start_controller()
+
+    def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run our command line, as a person would."""
+        command = [
+            *(sys.executable, "-m", "rollout", "-n", self.namespace),
+            *("--kubeconfig", str(self.server.kubeconfig), *arguments),
+        ]
+        environment = {**os.environ, "ROLLOUT_USER": "ana", "NO_COLOR": "1"}
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=60, check=False, env=environment
+        )
+
+    def create(self, body: Object) -> Object:
+        """Create an object."""
+        kinds = {kind.value.kind: kind for kind in Kind}
+        return self.cluster.apply(Create(kinds[body["kind"]], self.namespace, body))
+
+    def patch(self, kind: Kind, name: str, body: Any) -> Object:
+        """Change an object by a merge patch."""
+        return self.cluster.apply(Patch(kind, self.namespace, name, PatchType.MERGE, body))
+
+    def delete(self, kind: Kind, name: str) -> None:
+        """Delete an object."""
+        self.cluster.apply(Delete(kind, self.namespace, name))
+
+    def get(self, kind: Kind, name: str) -> Object | None:
+        """Read an object; None when it is not there."""
+        try:
+            return self.cluster.get(kind, self.namespace, name)
+        except NotFound:
+            return None
+
+    def release(self) -> Release | None:
+        """Read the newest release; None when there is none."""
+        found = self.cluster.list(Kind.RELEASE, self.namespace).items
+        releases = [Release.model_validate(raw) for raw in found]
+        return max(releases, key=lambda r: r.metadata.name, default=None)
+
+    def log(self) -> str:
+        """Return the end of the controller's log."""
+        file = self.folder / "controller.log"
+        return file.read_text()[-6000:] if file.exists() else ""
