@@ -6,7 +6,7 @@ from rollout.engine.facts import base_replicas, edited
 from rollout.engine.gates import passed, pause, unavailable
 from rollout.engine.plan import Select, SetWeight
 from rollout.engine.prepare import drained, sized
-from rollout.engine.progress import followed
+from rollout.engine.progress import DEFAULT_PATIENCE, followed
 from rollout.engine.rollback import routes_gone
 from rollout.resources.duration import format_duration
 from rollout.resources.release import Phase
@@ -72,7 +72,7 @@ def candidate_follows(draft: Draft) -> bool:
 
 
 def baked(draft: Draft) -> bool:
-    """Watch the candidate under all traffic for the bake's time."""
+    """Watch the candidate under all traffic for the bake's time, and have the judge agree."""
     if passed(draft):
         return True
     since = draft.mark("cutover")
@@ -81,9 +81,24 @@ def baked(draft: Draft) -> bool:
     missing = verdict is not None and verdict.verdict in {Verdict.NO_DATA, Verdict.ERROR}
     if missing and not unavailable(draft):
         return False
-    if draft.expired(since, bake):
+    if not draft.expired(since, bake):
+        return draft.wait("Baking", f"baking for {format_duration(bake)}")
+    if missing or (verdict is not None and verdict.verdict is Verdict.PASS):
         return True
-    return draft.wait("Baking", f"baking for {format_duration(bake)}", since + bake)
+    return _undecided(draft, verdict.message if verdict is not None else "no verdict yet")
+
+
+def _undecided(draft: Draft, said: str) -> bool:
+    """The bake goes on for as long again as a step would wait, then a person decides."""
+    since = draft.mark("cutover")
+    patience = draft.snapshot.strategy.common.bake * DEFAULT_PATIENCE
+    if not draft.expired(since, patience):
+        return draft.wait("Undecided", f"the bake is not decided: {said}")
+    return pause(
+        draft,
+        "Undecided",
+        f"the bake stayed undecided ({said}): `rollout promote` or `rollout rollback`",
+    )
 
 
 def unedited(draft: Draft) -> bool:

@@ -36,7 +36,7 @@ POLICY: Final = {
     "interval": "1s",
     "minimumRequests": 30,
     "minimumRequestsToFail": 20,
-    "noData": {"hold": "5s", "then": "Pause"},
+    "noData": {"hold": "15s", "then": "Pause"},
     "providerError": {"hold": "5s", "then": "Pause"},
 }
 
