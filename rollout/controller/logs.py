@@ -37,7 +37,7 @@ def _as_json() -> list[structlog.typing.Processor]:
 
 
 def _as_lines() -> list[structlog.typing.Processor]:
-    return [structlog.dev.ConsoleRenderer()]
+    return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
 
 
 def _libraries(

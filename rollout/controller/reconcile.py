@@ -19,7 +19,7 @@ from rollout.controller.follow import Heard
 from rollout.controller.metrics import Metrics
 from rollout.controller.observe import Observer, to_decide
 from rollout.controller.queue import Key
-from rollout.controller.record import Record, is_contested
+from rollout.controller.record import Record, is_contested, said
 from rollout.controller.rollouts import (
     beyond_history,
     left_held,
@@ -30,7 +30,7 @@ from rollout.controller.rollouts import (
 from rollout.controller.writer import LeaseLostError, Writer
 from rollout.engine.plan import Plan
 from rollout.engine.snapshot import Snapshot
-from rollout.kube.errors import NotFound
+from rollout.kube.errors import ClusterError, NotFound
 from rollout.resources.release import Phase, Release
 from rollout.resources.writes import Delete, Object
 from rollout.translation.objects import Objects
@@ -143,7 +143,7 @@ class Reconciler:
         if is_contested(error):
             return Result(errors=(error,))
         self._count(error, doing)
-        log.error("a pass failed", doing=doing, exc_info=error)
+        _complain("a pass failed", error)
         try:
             self.record.failed(release, error, doing)
         except LeaseLostError:
@@ -172,10 +172,10 @@ class Reconciler:
             return self._tend(key)
         except LeaseLostError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - as above, for the Rollout's own status
             if not is_contested(error):
                 self._count(error, "the Rollout")
-                log.exception("a Rollout could not be tended")
+                _complain("a Rollout could not be tended", error)
             return Result(errors=(error,))
 
     def _tend(self, key: Key) -> Result:
@@ -199,6 +199,12 @@ class Reconciler:
             self.writer.apply(delete)
         except NotFound:
             return  # somebody else has cleaned up
+
+
+def _complain(what: str, error: Exception) -> None:
+    """Log an error; what a cluster answers needs no stack to be understood."""
+    known = isinstance(error, ClusterError)
+    log.error(what, why=said(error), exc_info=None if known else error)
 
 
 def _with_evidence(objects: Objects, heard: Heard) -> Objects:

@@ -1,0 +1,163 @@
+"""What a pass leaves behind, also when it failed."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from rollout.controller.execute import execute
+from rollout.controller.queue import Key
+from rollout.controller.record import RECONCILED, Recorded
+from rollout.engine.plan import Action, Enter, Event, PauseTarget, Plan, Select
+from rollout.kube.errors import Forbidden, ServerFault
+from rollout.kube.events import EventLevel
+from rollout.resources.conditions import Condition
+from rollout.resources.model import rfc3339
+from rollout.resources.release import Phase, ReleaseStatus, TimelineEntry
+from rollout.resources.writes import Delete, Kind, Object, Write
+from tests import build
+from tests.controller.rig import SPACE, START, Rig
+
+KEY = Key(SPACE, "web")
+STATUS = ReleaseStatus(phase=Phase.PREPARING, message="getting ready")
+STARTED = Event("Started", "it begins")
+ENTRY = TimelineEntry(at=START, phase=Phase.PREPARING, reason="Started", message="it begins")
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig(build.shop())
+
+
+def raw(rig: Rig) -> Object:
+    return rig.reconciler.observer.releases(KEY)[0]
+
+
+def recorded(
+    rig: Rig, *actions: Action, status: ReleaseStatus = STATUS, events: tuple[Event, ...] = ()
+) -> Recorded:
+    before = raw(rig)
+    outcome = execute(actions, rig.reconciler.observer.objects(KEY, before), rig.writer)
+    return rig.record.write(before, Plan(actions, status, events), outcome)
+
+
+def refusing(kind: Kind, error: Exception) -> Callable[[Write], None]:
+    def refuse(write: Write) -> None:
+        if write.kind is kind:
+            raise error
+
+    return refuse
+
+
+def condition(rig: Rig, type_: str = RECONCILED) -> Condition | None:
+    found = (one for one in rig.release().status.conditions if one.type == type_)
+    return next(found, None)
+
+
+def test_status_reads_what_the_plan_says(rig: Rig) -> None:
+    assert recorded(rig).written
+    assert rig.release().status == STATUS
+
+
+def test_nothing_is_written_when_nothing_differs(rig: Rig) -> None:
+    recorded(rig, events=(STARTED,))
+    rig.cluster.sent.clear()
+    rig.teller.told.clear()
+    assert not recorded(rig, events=(STARTED,)).written
+    assert rig.cluster.sent == []
+    assert rig.teller.told == []
+
+
+def test_events_are_told_with_their_level(rig: Rig) -> None:
+    recorded(rig, events=(STARTED, Event("CandidateNotReady", "oh", warning=True)))
+    assert [told.level for told in rig.teller.told] == [EventLevel.NORMAL, EventLevel.WARNING]
+    assert rig.teller.reasons == ["Started", "CandidateNotReady"]
+
+
+def test_after_a_failure_status_says_what_failed_and_not_what_was_planned(rig: Rig) -> None:
+    rig.cluster.before = refusing(Kind.SERVICE, Forbidden("services is forbidden"))
+    entered = STATUS.model_copy(update={"timeline": [ENTRY]})
+    promised = entered.model_copy(update={"message": "it is done", "marks": {"weight": START}})
+    recorded(rig, Enter(entered), Select("web", "abc"), status=promised)
+    status = rig.release().status
+    assert (status.message, status.marks) == ("getting ready", {})
+    found = condition(rig)
+    assert found is not None
+    assert (found.status, found.reason) == ("False", "Forbidden")
+    assert found.message == "Select(service=web, hash=abc): services is forbidden"
+
+
+def test_after_a_failure_only_events_that_are_durable_are_told(rig: Rig) -> None:
+    rig.cluster.before = refusing(Kind.SERVICE, ServerFault("no"))
+    events = (STARTED, Event("Promoted", "never happened"))
+    entered = STATUS.model_copy(update={"timeline": [ENTRY]})
+    recorded(rig, Enter(entered), Select("web", "abc"), status=entered, events=events)
+    assert rig.teller.reasons == ["Started", "PassFailed"]
+
+
+def test_the_same_failure_is_written_once(rig: Rig) -> None:
+    rig.cluster.before = refusing(Kind.SERVICE, ServerFault("no"))
+    recorded(rig, Select("web", "abc"))
+    rig.cluster.sent.clear()
+    recorded(rig, Select("web", "abc"))
+    assert rig.cluster.sent == []
+
+
+def test_another_failure_changes_the_words_and_not_the_moment(rig: Rig) -> None:
+    rig.cluster.before = refusing(Kind.SERVICE, ServerFault("no"))
+    recorded(rig, Select("web", "abc"))
+    first = condition(rig)
+    rig.pass_time(10)
+    rig.cluster.before = refusing(Kind.SERVICE, ServerFault("still no"))
+    recorded(rig, Select("web", "abc"))
+    second = condition(rig)
+    assert first is not None
+    assert second is not None
+    assert second.message.endswith("still no")
+    assert second.last_transition_time == first.last_transition_time
+
+
+def test_a_success_takes_the_failure_back(rig: Rig) -> None:
+    rig.cluster.before = refusing(Kind.SERVICE, ServerFault("no"))
+    recorded(rig, Select("web", "abc"))
+    rig.cluster.before = lambda _: None
+    recorded(rig, status=rig.release().status)
+    found = condition(rig)
+    assert found is not None
+    assert (found.status, found.message) == ("True", "")
+
+
+def test_a_release_that_never_failed_has_no_such_condition(rig: Rig) -> None:
+    recorded(rig)
+    assert condition(rig) is None
+
+
+def test_a_lost_race_changes_no_status(rig: Rig) -> None:
+    before = raw(rig)
+    objects = rig.reconciler.observer.objects(KEY, before)
+    rig.patch(Kind.DEPLOYMENT, "web", {"metadata": {"labels": {"touched": "yes"}}})
+    outcome = execute((PauseTarget(),), objects, rig.writer)
+    assert not rig.record.write(before, Plan((), STATUS, ()), outcome).written
+    assert rig.release().status.message == ""
+    assert rig.teller.told == []
+
+
+def test_evidence_goes_with_a_write_but_is_worth_one_only_once_a_minute(rig: Rig) -> None:
+    def evident(seconds: float) -> ReleaseStatus:
+        until = rfc3339(START + timedelta(seconds=seconds))
+        return STATUS.model_copy(update={"evidence": {"looks": 1, "until": until}})
+
+    assert recorded(rig, status=evident(0)).written
+    assert not recorded(rig, status=evident(59)).written
+    assert recorded(rig, status=evident(60)).written
+    moved = evident(61).model_copy(update={"message": "news"})
+    assert recorded(rig, status=moved).written
+    assert rig.release().status.evidence == moved.evidence
+
+
+def test_a_release_that_is_gone_meanwhile_is_no_failure(rig: Rig) -> None:
+    before = raw(rig)
+    objects = rig.reconciler.observer.objects(KEY, before)
+    outcome = execute((), objects, rig.writer)
+    rig.simulated.apply(Delete(Kind.RELEASE, SPACE, "web-v2"))
+    assert not rig.record.write(before, Plan((), STATUS, ()), outcome).written
