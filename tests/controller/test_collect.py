@@ -1,0 +1,317 @@
+"""Metrics on their own schedule, with a provider made for the test."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from rollout.analysis.counts import CounterId, Failed, Outcome, Reading, Series
+from rollout.analysis.evidence import Evidence, Reference
+from rollout.analysis.evidence_json import encode
+from rollout.analysis.signals import BAD, TOTAL, Track
+from rollout.analysis.verdict import Reason, Verdict
+from rollout.controller.collect import Collector
+from rollout.controller.follow import Heard, restored
+from rollout.controller.metrics import Metrics
+from rollout.controller.query import track_query
+from rollout.controller.queue import Key
+from rollout.metrics.provider import TrackQuery
+from rollout.resources.metric import RatioMetric
+from rollout.resources.policy import Bounded, RolloutPolicySpec, Then
+from rollout.resources.release import Hashes, Phase, Release, Weight
+from rollout.resources.writes import Object
+from tests import build
+from tests.controller.test_stages import release as staged
+
+INTERVAL = 0.1
+
+
+@dataclass
+class Provider:
+    """Counts requests by the clock: so many a second per track, with a share of bad ones."""
+
+    rates: dict[Track, float] = field(
+        default_factory=lambda: {Track.STABLE: 4000.0, Track.CANDIDATE: 1000.0}
+    )
+    bad: dict[Track, float] = field(default_factory=dict)
+    error: Exception | None = None
+    fails: str = ""
+    takes: float = 0.0
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    queries: list[tuple[float, TrackQuery]] = field(default_factory=list)
+    threads: set[int] = field(default_factory=set)
+    closed: threading.Event = field(default_factory=threading.Event)
+
+    def sample(self, query: TrackQuery, at: datetime) -> Outcome:
+        self.queries.append((time.monotonic(), query))
+        self.threads.add(threading.get_ident())
+        time.sleep(self.takes)
+        if self.error is not None:
+            raise self.error
+        if self.fails:
+            return Failed(at, self.fails)
+        seconds = (at - self.began).total_seconds()
+        counters = {}
+        for track, rate in self.rates.items():
+            total, bad = rate * seconds, self.bad.get(track, 0.0) * rate * seconds
+            one = Series(track.value)
+            counters[CounterId(track, "errors", TOTAL)] = {one: total}
+            counters[CounterId(track, "errors", BAD)] = {one: bad}
+        return Reading(at, counters, frozenset(track.value for track in self.rates))
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+@dataclass
+class Desk:
+    """A collector, its provider, and whom it woke."""
+
+    provider: Provider
+    collector: Collector
+    woken: list[tuple[Key, bool]]
+
+
+def until(claim: Callable[[], Any], what: str, seconds: float = 5.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (value := claim()):
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.005)
+    return value
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    provider, woken = Provider(), list[tuple[Key, bool]]()
+
+    def wake(key: Key, urgent: bool) -> None:  # noqa: FBT001 - as the collector calls it
+        woken.append((key, urgent))
+
+    collector = Collector(
+        lambda _: provider, lambda _: (), wake, lambda: datetime.now(UTC), Metrics()
+    )
+    yield Desk(provider, collector, woken)
+    collector.stop()
+
+
+POLICY = RolloutPolicySpec(
+    metrics=(RatioMetric(name="errors"),),
+    interval=timedelta(seconds=INTERVAL),
+    no_data=Bounded(hold=timedelta(0), then=Then.ROLLBACK),
+    share_tolerance=1.0,
+)
+
+
+def release(phase: Phase = Phase.PROGRESSING, strategy: Any = None, **status: Any) -> Release:
+    now = datetime.now(UTC)
+    given = {"since": now, "weight": Weight(asked=20, applied=20), "marks": {"weight": now}}
+    made = staged(phase, strategy, **{**given, **status})
+    resolved = made.status.resolved
+    assert resolved is not None
+    changed = made.status.model_copy(
+        update={"resolved": resolved.model_copy(update={"policy": POLICY})}
+    )
+    metadata = made.metadata.model_copy(update={"uid": "u1", "namespace": "shop", "name": "web-2"})
+    return made.model_copy(update={"status": changed, "metadata": metadata})
+
+
+def verdict(desk: Desk, one: Release) -> Verdict | None:
+    heard = desk.collector.heard(one).verdict
+    return heard.verdict if heard else None
+
+
+def test_a_healthy_candidate_gets_a_pass_and_wakes_its_rollout(desk: Desk) -> None:
+    one = release()
+    desk.collector.attend(one)
+    until(lambda: verdict(desk, one) is Verdict.PASS, "a Pass")
+    assert (Key("shop", "web"), False) in desk.woken
+
+
+def test_a_fail_is_urgent(desk: Desk) -> None:
+    desk.provider.bad = {Track.CANDIDATE: 0.2}
+    one = release()
+    desk.collector.attend(one)
+    until(lambda: (Key("shop", "web"), True) in desk.woken, "an urgent wake-up")
+    assert verdict(desk, one) is Verdict.FAIL
+
+
+def test_verdicts_of_one_kind_wake_once_and_then_seldom(desk: Desk) -> None:
+    one = release()
+    desk.collector.attend(one)
+    until(lambda: verdict(desk, one) is Verdict.PASS, "a Pass")
+    known, readings = len(desk.woken), len(desk.provider.queries)
+    until(lambda: len(desk.provider.queries) >= readings + 6, "six more readings")
+    assert len(desk.woken) <= known + 1
+
+
+def test_readings_come_at_the_interval_on_one_thread(desk: Desk) -> None:
+    desk.collector.attend(release())
+    until(lambda: len(desk.provider.queries) >= 6, "six readings")
+    moments = [moment for moment, _ in desk.provider.queries]
+    gaps = [b - a for a, b in pairwise(moments)]
+    assert min(gaps[1:]) > INTERVAL * 0.6
+    assert len(desk.provider.threads) == 1
+
+
+def test_a_slow_provider_delays_no_question(desk: Desk) -> None:
+    desk.provider.takes = 0.5
+    one = release()
+    began = time.monotonic()
+    desk.collector.attend(one)
+    until(lambda: desk.provider.queries, "a reading under way")
+    desk.collector.attend(one)
+    desk.collector.heard(one)
+    assert time.monotonic() - began < 0.4
+
+
+def test_a_reading_begins_with_the_stage(desk: Desk) -> None:
+    one = release()
+    desk.collector.attend(one)
+    until(lambda: len(desk.provider.queries) >= 2, "two readings")
+    begins = datetime.now(UTC) + timedelta(seconds=INTERVAL / 2)
+    at = time.monotonic() + INTERVAL / 2
+    desk.collector.attend(release(weight=Weight(asked=50, applied=50), marks={"weight": begins}))
+    until(lambda: len(desk.provider.queries) >= 4, "two more")
+    nearest = min(abs(moment - at) for moment, _ in desk.provider.queries)
+    assert nearest < INTERVAL / 4
+
+
+def test_a_verdict_of_an_earlier_step_is_never_given_out_for_a_later_one(desk: Desk) -> None:
+    one = release()
+    desk.collector.attend(one)
+    until(lambda: verdict(desk, one) is Verdict.PASS, "a Pass at 20 %")
+    desk.provider.takes = 2.0
+    later = release(weight=Weight(asked=50, applied=50))
+    heard = desk.collector.heard(later).verdict
+    assert heard is not None
+    assert (heard.verdict, heard.reason) == (Verdict.UNDECIDED, Reason.FEW_REQUESTS)
+
+
+def test_the_end_of_a_wait_for_data_is_seen_without_another_reading(desk: Desk) -> None:
+    desk.provider.rates = {}
+    long_ago = datetime.now(UTC) - timedelta(seconds=60)
+    one = release(since=long_ago, marks={"weight": long_ago})
+    desk.collector.attend(one)
+    found = until(lambda: desk.collector.heard(one).verdict, "a verdict")
+    assert found.verdict is Verdict.NO_DATA
+    assert found.overdue is Then.ROLLBACK
+
+
+def test_while_nothing_is_judged_there_is_no_verdict_but_readings_go_on(desk: Desk) -> None:
+    one = release(Phase.PREPARING, weight=Weight(), marks={})
+    desk.collector.attend(one)
+    until(lambda: len(desk.provider.queries) >= 3, "readings")
+    heard = desk.collector.heard(one)
+    assert heard.verdict is None
+    assert heard.evidence is not None
+    assert (heard.evidence.looks, heard.evidence.strata) == (0, ())
+    assert desk.woken == []
+
+
+def test_at_the_cutover_stable_is_frozen_and_stays_the_reference(desk: Desk) -> None:
+    one = release()
+    desk.collector.attend(one)
+    until(lambda: verdict(desk, one) is Verdict.PASS, "a Pass")
+    marks = {"cutover": datetime.now(UTC)}
+    baking = release(Phase.BAKING, weight=Weight(asked=100, applied=100), marks=marks)
+    desk.collector.attend(baking)
+    desk.provider.rates = {Track.CANDIDATE: 5000.0}
+    until(lambda: verdict(desk, baking) is Verdict.PASS, "a Pass in the bake")
+    heard = desk.collector.heard(baking)
+    assert heard.verdict is not None
+    assert heard.verdict.reference is Reference.BEFORE
+    assert heard.evidence is not None
+    assert heard.evidence.before is not None
+    assert heard.evidence.before.counts["errors"].total > 100
+
+
+def test_blue_green_asks_for_stable_alone_before_the_cutover(desk: Desk) -> None:
+    one = release(strategy=build.blue_green(), weight=Weight(), marks={})
+    desk.provider.rates = {Track.STABLE: 4000.0}
+    desk.collector.attend(one)
+    until(lambda: verdict(desk, one) is Verdict.PASS, "a reference")
+
+
+def test_a_provider_that_raises_is_an_error_of_metrics_and_not_the_end(desk: Desk) -> None:
+    desk.provider.error = ZeroDivisionError("a bug")
+    one = release()
+    desk.collector.attend(one)
+    until(lambda: len(desk.provider.queries) >= 3, "readings go on")
+    evidence = desk.collector.heard(one).evidence
+    assert evidence is not None
+    assert evidence.trouble is not None
+    assert "ZeroDivisionError" in evidence.trouble.message
+    desk.provider.error = None
+    until(lambda: verdict(desk, one) is Verdict.PASS, "a Pass after all")
+
+
+def test_evidence_survives_a_restart() -> None:
+    before = Evidence(looks=7, until=datetime(2026, 1, 1, tzinfo=UTC))
+    assert restored(release(evidence=encode(before))) == before
+
+
+def test_evidence_that_somebody_has_edited_is_not_trusted() -> None:
+    assert restored(release(evidence={"strata": "all is well"})) == Evidence()
+
+
+def test_a_release_that_ends_is_read_no_more_and_its_provider_is_closed(desk: Desk) -> None:
+    desk.collector.attend(release())
+    until(lambda: desk.provider.queries, "a reading")
+    desk.collector.attend(release(Phase.ROLLING_BACK))
+    assert desk.provider.closed.wait(2)
+    count = len(desk.provider.queries)
+    time.sleep(INTERVAL * 2)
+    assert len(desk.provider.queries) == count
+    assert desk.collector.heard(release()) == Heard()
+
+
+def test_a_release_that_was_deleted_is_read_no_more(desk: Desk) -> None:
+    desk.collector.attend(release())
+    until(lambda: desk.provider.queries, "a reading")
+    desk.collector.keep(frozenset({"u1"}))
+    assert not desk.provider.closed.is_set()
+    desk.collector.keep(frozenset())
+    assert desk.provider.closed.wait(2)
+
+
+def test_stopping_waits_for_readings_and_closes_providers(desk: Desk) -> None:
+    desk.provider.takes = 0.2
+    desk.collector.attend(release())
+    until(lambda: desk.provider.queries, "a reading under way")
+    desk.collector.stop()
+    assert desk.provider.closed.is_set()
+
+
+def pod(name: str, hash_: str, **metadata: Any) -> Object:
+    notes = {"prometheus.io/scrape": "true", "prometheus.io/port": "8080"}
+    labels = {"pod-template-hash": hash_}
+    return {
+        "metadata": {"name": name, "labels": labels, "annotations": notes, **metadata},
+        "status": {"podIP": "10.244.0.9", "phase": "Running"},
+        "spec": {},
+    }
+
+
+def test_each_track_is_found_by_its_hash_and_pods_that_stop_are_left_out() -> None:
+    one = release(hashes=Hashes(stable="s", candidate="c"))
+    pods = (
+        pod("web-s-1", "s"),
+        pod("web-s-2", "s", deletionTimestamp="now"),
+        pod("web-c-1", "c"),
+        pod("x", "x"),
+    )
+    query = track_query(one, pods)
+    assert [p.name for p in query.stable.pods] == ["web-s-1"]
+    assert [p.name for p in query.candidate.pods] == ["web-c-1"]
+    assert (query.stable.service, query.candidate.service) == ("web", "web-candidate")
+
+
+def test_after_the_cutover_the_users_service_leads_to_the_candidate() -> None:
+    marks = {"cutover": datetime.now(UTC)}
+    query = track_query(release(Phase.BAKING, marks=marks), ())
+    assert (query.stable.service, query.candidate.service) == ("", "web")
