@@ -20,6 +20,7 @@ PYTHON = VENV / "bin" / "python"
 LOCK = ROOT / ".ci" / "requirements.txt"
 STAMP = VENV / "requirements.sha256"
 SYSTEM = "controlplane or system"
+SWEEP = "sweep"
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
@@ -37,8 +38,9 @@ def main() -> int:
     try:
         for name, command in CHECKS.items():
             run(name, [str(VENV / "bin" / command[0]), *command[1:]])
-        run("unit tests", [*_pytest(), "-n", "2", "-m", f"not ({SYSTEM})"])
+        run("unit tests", [*_pytest(), "-n", "2", "-m", f"not ({SYSTEM} or {SWEEP})"])
         if build is not None:
+            run("every crash point", [*_pytest(), "-n", "2", "-m", SWEEP])
             _await_build(build)
             run("real parts", [*_pytest(), "-n", arguments.workers, "-m", SYSTEM])
     finally:
