@@ -113,7 +113,7 @@ class Canary(StrategyBase):
         "json_schema_extra": rules(
             (
                 (
-                    "self.steps.all(a, self.steps.all(b, a == b || a.weight != b.weight)) && "
+                    "self.steps.all(a, self.steps.filter(b, b.weight == a.weight).size() == 1) && "
                     "self.steps.map(s, s.weight).isSorted()"
                 ),
                 "steps must have rising weights: sort them, and drop equal ones",
@@ -122,7 +122,7 @@ class Canary(StrategyBase):
     }
 
     steps: list[CanaryStep] = Field(
-        default_factory=default_steps,
+        default=default_steps(),
         min_length=1,
         max_length=20,
         description="Weights in rising order. Default: 5, 20, 50.",
