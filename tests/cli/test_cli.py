@@ -1,0 +1,186 @@
+"""The command line as a process and in process, against the practice API server."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollout.kube.client import HttpCluster
+from rollout.report.exit_codes import ExitCode
+from rollout.resources.crd import definitions
+from rollout.resources.writes import Create, Kind, Object, Patch, PatchType
+from rollout.sandbox.apiserver import ApiServer
+from tests import build
+
+pytestmark = pytest.mark.system
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def server() -> Iterator[ApiServer]:
+    with ApiServer() as server:
+        yield server
+
+
+@pytest.fixture
+def cluster(server: ApiServer) -> Iterator[HttpCluster]:
+    found = HttpCluster.for_server(server.url, server.token)
+    for body in definitions():
+        found.apply(Create(Kind.CUSTOM_RESOURCE_DEFINITION, "", body))
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def run(server: ApiServer, tmp_path: Path) -> Run:
+    kubeconfig = server.write_kubeconfig(tmp_path / "kubeconfig")
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "rollout", "--kubeconfig", str(kubeconfig), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+    return call
+
+
+def create(cluster: HttpCluster, *objects: Object) -> None:
+    kinds = {kind.value.kind: kind for kind in Kind}
+    for body in objects:
+        cluster.apply(Create(kinds[body["kind"]], "default", body))
+
+
+def say(cluster: HttpCluster, **status: Any) -> None:
+    body = {"status": {"phase": "Progressing", **status}}
+    cluster.apply(Patch(Kind.RELEASE, "default", "web-v2", PatchType.MERGE, body, "status"))
+
+
+def test_start_makes_a_rollout_and_says_what_it_assumed(cluster: HttpCluster, run: Run) -> None:
+    create(cluster, build.deployment(), build.service(), build.ingress())
+    done = run("start", "v2", "--reason", "new prices")
+    assert done.returncode == 0, done.stderr
+    assert "assumed: Deployment web had no Rollout: web is created" in done.stdout
+    release = cluster.list(Kind.RELEASE, "default").items[0]
+    assert release["spec"]["version"] == "v2"
+    assert release["spec"]["reason"] == "new prices"
+    assert release["spec"]["by"]
+
+
+@pytest.mark.parametrize(
+    ("objects", "arguments", "said"),
+    [
+        ([], ["start", "v2"], "no Deployment"),
+        ([build.deployment()], ["start", "v2"], "no Service selects the pods"),
+        (
+            [build.deployment(), build.service()],
+            ["start", "v2"],
+            "a canary needs an Ingress that routes to web",
+        ),
+        ([build.deployment()], ["start", "v2", "-d", "wbe"], "there is no Deployment wbe"),
+        ([build.deployment()], ["start", "v2", "-r", "shop"], "there is no Rollout shop"),
+        ([build.deployment()], ["start", "v2", "-s", "linear"], "use canary or blue-green"),
+        ([], ["status"], "there is no release in namespace default"),
+        ([], ["rollback", "shop"], "there is no release or Rollout shop"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_with_the_way_out(
+    cluster: HttpCluster, run: Run, objects: list[Object], arguments: list[str], said: str
+) -> None:
+    create(cluster, *objects)
+    done = run(*arguments)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert cluster.list(Kind.RELEASE, "default").items == ()
+    assert cluster.list(Kind.ROLLOUT, "default").items == ()
+
+
+def test_a_second_start_is_refused_while_a_release_runs(cluster: HttpCluster, run: Run) -> None:
+    create(cluster, *build.shop())
+    say(cluster)
+    done = run("start", "v3")
+    assert done.returncode == 1
+    assert "release web-v2 is Progressing" in done.stderr
+    assert "rollout rollback web-v2" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("phase", "code"),
+    [
+        ("Succeeded", ExitCode.SUCCEEDED),
+        ("RolledBack", ExitCode.ROLLED_BACK),
+        ("Paused", ExitCode.WAITS),
+        ("Progressing", ExitCode.RUNNING),
+        ("Failed", ExitCode.NOT_DONE),
+        ("Cancelled", ExitCode.NOT_DONE),
+    ],
+)
+def test_status_exits_with_the_state_of_the_release(
+    cluster: HttpCluster, run: Run, phase: str, code: ExitCode
+) -> None:
+    create(cluster, *build.shop())
+    say(cluster, phase=phase)
+    assert run("status", "--exit-code").returncode == code
+    assert run("status").returncode == 0
+
+
+def test_an_action_is_written_with_who_and_why(cluster: HttpCluster, run: Run) -> None:
+    create(cluster, *build.shop())
+    say(cluster)
+    done = run("rollback", "--reason", "latency")
+    assert done.returncode == 0, done.stderr
+    assert "all traffic goes back to the stable version" in done.stdout
+    action = cluster.get(Kind.RELEASE, "default", "web-v2")["spec"]["action"]
+    assert (action["type"], action["reason"]) == ("rollback", "latency")
+    assert action["by"]
+
+
+def test_an_action_on_an_ended_release_is_refused(cluster: HttpCluster, run: Run) -> None:
+    create(cluster, *build.shop())
+    say(cluster, phase="Succeeded")
+    done = run("rollback")
+    assert done.returncode == 1
+    assert "the release has ended" in done.stderr
+
+
+def test_json_is_for_programs(cluster: HttpCluster, run: Run) -> None:
+    create(cluster, *build.shop())
+    say(cluster)
+    shown = json.loads(run("-o", "json", "status").stdout)
+    assert shown["status"]["phase"] == "Progressing"
+    assert json.loads(run("-o", "json", "list").stdout)[0]["metadata"]["name"] == "web"
+
+
+def test_without_our_kinds_it_says_how_to_install_them(run: Run) -> None:
+    done = run("list")
+    assert done.returncode == 1
+    assert "rollout crds | kubectl apply" in done.stderr
+
+
+def test_a_cluster_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    server = ApiServer()
+    server.start()
+    kubeconfig = server.write_kubeconfig(tmp_path / "kubeconfig")
+    server.stop()
+    command = [sys.executable, "-m", "rollout", "--kubeconfig", str(kubeconfig), "list"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert "cannot be reached" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_command_line_exits_with_2(run: Run) -> None:
+    assert run("start").returncode == ExitCode.USAGE
+    assert run("begin").returncode == ExitCode.USAGE
+
+
+def test_explain_says_where_why_and_what_comes_next(cluster: HttpCluster, run: Run) -> None:
+    create(cluster, *build.shop())
+    said = "two of four"
+    say(cluster, phase="Paused", message=said)
+    done = run("explain")
+    assert "is Paused" in done.stdout
+    assert f"Why: {said}." in done.stdout
+    assert "Next: a person decides" in done.stdout
