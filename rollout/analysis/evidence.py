@@ -26,7 +26,8 @@ class Stage:
     """The conditions under which a block is counted.
 
     `since` is when the weight was applied (read back), plus the policy's warm-up: blocks that
-    began before it are not counted.
+    began before it are not counted. A release that is resumed begins a new stage: what was wrong
+    with the counts of the one before need not be wrong with these.
     """
 
     weight: int
@@ -43,8 +44,7 @@ class Stage:
 class Stratum:
     """Sums of the blocks of one stage, by name of signal."""
 
-    weight: int
-    reference: Reference
+    stage: Stage
     since: datetime
     until: datetime
     pairs: Mapping[str, Pair]
@@ -55,10 +55,6 @@ class Stratum:
             name: self.pairs.get(name, Pair()).plus(pair) for name, pair in block.pairs.items()
         }
         return replace(self, until=block.end, pairs={**self.pairs, **pairs})
-
-    def of(self, stage: Stage) -> bool:
-        """Tell whether blocks of a stage belong here."""
-        return (self.weight, self.reference) == (stage.weight, stage.reference)
 
 
 @dataclass(frozen=True)
@@ -141,7 +137,7 @@ class Evidence:
 
         Once frozen they stay, so that the answer is the same after a crash.
         """
-        own = [s for s in self.strata if s.reference is Reference.CONCURRENT]
+        own = [s for s in self.strata if s.stage.reference is Reference.CONCURRENT]
         if self.before is not None or not own:
             return self
         counts: dict[str, Counts] = {}
@@ -151,19 +147,16 @@ class Evidence:
         since, until = min(s.since for s in own), max(s.until for s in own)
         return replace(self, before=Frozen(since, until, counts))
 
-    def stratum(self, weight: int, reference: Reference) -> Stratum | None:
+    def stratum(self, stage: Stage) -> Stratum | None:
         """Give the sums of one stage, if anything was counted in it."""
-        for stratum in self.strata:
-            if (stratum.weight, stratum.reference) == (weight, reference):
-                return stratum
-        return None
+        return next((stratum for stratum in self.strata if stratum.stage == stage), None)
 
     def pairs(self, signal: str, reference: Reference) -> tuple[Pair, ...]:
         """Give the counts of a signal that are compared with a reference, stage by stage.
 
         After the cutover stable's side is what was frozen before it.
         """
-        strata = [s for s in self.strata if s.reference is reference]
+        strata = [s for s in self.strata if s.stage.reference is reference]
         pairs = tuple(stratum.pairs.get(signal, Pair()) for stratum in strata)
         if reference is Reference.CONCURRENT:
             return pairs
@@ -172,10 +165,9 @@ class Evidence:
 
 
 def _added(strata: tuple[Stratum, ...], block: Block, stage: Stage) -> tuple[Stratum, ...]:
-    if any(stratum.of(stage) for stratum in strata):
-        return tuple(s.plus(block) if s.of(stage) else s for s in strata)
-    fresh = Stratum(stage.weight, stage.reference, block.start, block.end, block.pairs)
-    return (*strata, fresh)
+    if any(stratum.stage == stage for stratum in strata):
+        return tuple(s.plus(block) if s.stage == stage else s for s in strata)
+    return (*strata, Stratum(stage, block.start, block.end, block.pairs))
 
 
 def _heard(block: Block) -> dict[Track, datetime]:

@@ -14,6 +14,7 @@ from rollout.analysis.evidence import (
     Frozen,
     Measured,
     Reference,
+    Stage,
     Stratum,
     Trouble,
 )
@@ -41,8 +42,9 @@ def encode(evidence: Evidence) -> dict[str, Any]:
 
 def _stratum(stratum: Stratum) -> dict[str, Any]:
     return {
-        "weight": stratum.weight,
-        "reference": stratum.reference.value,
+        "weight": stratum.stage.weight,
+        "reference": stratum.stage.reference.value,
+        "stage": rfc3339(stratum.stage.since),
         "since": rfc3339(stratum.since),
         "until": rfc3339(stratum.until),
         "counts": {name: to_json(pair) for name, pair in stratum.pairs.items()},
@@ -101,8 +103,9 @@ def _decode(document: Mapping[str, Any]) -> Evidence:
 
 def _read_stratum(document: Mapping[str, Any]) -> Stratum:
     return Stratum(
-        weight=int(document["weight"]),
-        reference=Reference(document["reference"]),
+        stage=Stage(
+            int(document["weight"]), _moment(document["stage"]), Reference(document["reference"])
+        ),
         since=_moment(document["since"]),
         until=_moment(document["until"]),
         pairs={name: from_json(numbers) for name, numbers in document["counts"].items()},

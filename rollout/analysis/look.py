@@ -55,7 +55,7 @@ class Case:
     @property
     def stratum(self) -> Stratum | None:
         """What was counted in the current stage."""
-        return self.evidence.stratum(self.stage.weight, self.stage.reference)
+        return self.evidence.stratum(self.stage)
 
     @property
     def to_pass(self) -> int:

@@ -14,8 +14,11 @@ from rollout.analysis.mix import differs, share
 from rollout.analysis.signals import Track
 from rollout.analysis.verdict import Finding, MetricVerdict, Reason, Verdict
 
-SUSPICION: Final = 0.01
-"""Below this p-value nothing is passed: it looks bad, though it is not proved."""
+SUSPICION: Final = 0.1
+"""Below this p-value nothing is passed: it looks bad, though it is not proved.
+
+A healthy candidate looks so bad once in ten steps, and then waits for more requests; with 0.01 a
+candidate with 5 % errors went out, because 3 errors of 75 are not that unlikely."""
 
 
 def compare(comparison: Comparison) -> MetricVerdict:

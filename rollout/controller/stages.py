@@ -34,6 +34,8 @@ def stage_of(release: Release) -> Stage | None:
     cutover = status.marks.get("cutover")
     if cutover is not None and where in {Phase.PROMOTING, Phase.BAKING}:
         return Stage(ALL, _since(status, cutover + warmup), Reference.BEFORE)
+    if where is Phase.PREPARING and status.started_at is not None:
+        return Stage(0, status.started_at)
     if where is Phase.PROGRESSING:
         return _progressing(status, warmup)
     if where is Phase.PROMOTING and status.weight.applied < ALL and status.since is not None:

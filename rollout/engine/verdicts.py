@@ -14,7 +14,7 @@ MISSING: Final = frozenset({analysis.Verdict.NO_DATA, analysis.Verdict.ERROR})
 def note_verdict(draft: Draft) -> None:
     """Put the judge's newest verdict into the status."""
     verdict = draft.snapshot.verdict
-    if verdict is None or draft.phase.ended:
+    if verdict is None or draft.phase.ended or draft.phase is Phase.PREPARING:
         return
     told = draft.status.verdict
     draft.update(verdict=in_words(verdict))

@@ -120,15 +120,24 @@ def _bound_regex(bound: float) -> str:
 def track_matchers(
     matchers: Iterable[Matcher], query: TrackQuery, track: Track
 ) -> tuple[Matcher, ...] | None:
-    """Fill the variables of a track's matchers; None when the track has no pods to name."""
+    """Fill the variables of a track's matchers; None when there is nothing to name it by.
+
+    A track without pods, or (stable after the cutover) without a Service, is not asked for:
+    matchers with an empty value would match what is not its own.
+    """
     side, filled = query.side(track), list[Matcher]()
     for matcher in matchers:
-        if "${pods}" in matcher.value and not side.pods:
+        if not _nameable(matcher.value, side):
             return None
         quoted = matcher.op in (Operator.MATCH, Operator.NOT_MATCH)
         value = fill(matcher.value, query, track, quoted=quoted)
         filled.append(matcher.model_copy(update={"value": value}))
     return tuple(filled)
+
+
+def _nameable(text: str, side: Side) -> bool:
+    known = {"pods": bool(side.pods), "service": bool(side.service), "hash": bool(side.hash)}
+    return all(known.get(name, True) for name in VARIABLE.findall(text))
 
 
 def fill(text: str, query: TrackQuery, track: Track, *, quoted: bool = False) -> str:

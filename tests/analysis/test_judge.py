@@ -235,6 +235,12 @@ def test_other_mix_of_traffic_than_the_weight_is_no_data() -> None:
     assert said.deadline == at(300)
 
 
+def test_mix_is_checked_anew_after_a_resume() -> None:
+    where = stage(since=10)
+    evidence = seen(pair(60, 500, 4, 500)).with_block(block(10, 20, pair(1, 200, 4, 800)), where)
+    assert verdict(evidence, when=20, asked=look(where)).reason is not Reason.TRAFFIC_MIX
+
+
 def test_mix_may_differ_when_the_policy_says_so() -> None:
     policy = ERRORS.model_copy(update={"share_tolerance": 1.0})
     assert answer(seen(pair(0, 500, 4, 500)), policy)[0] is Verdict.PASS

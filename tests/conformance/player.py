@@ -240,10 +240,12 @@ class _Player:
         return {name: self._read(self._filled(COLLECTIONS[name]))["items"] for name in COLLECTIONS}
 
     def _recorded_settled(self, seen: Mapping[str, list[Json]]) -> Json:
-        return {
-            name: [shown(item, SHOWN[name]) for item in self._normaliser.normal(items, "items")]
-            for name, items in seen.items()
-        }
+        return {name: self._shown(name, items) for name, items in seen.items()}
+
+    def _shown(self, name: str, items: list[Json]) -> list[Json]:
+        """What is recorded of some objects, ordered by it: their names end at random."""
+        found = [shown(item, SHOWN[name]) for item in self._normaliser.normal(items, "items")]
+        return sorted(found, key=lambda item: json.dumps(item, sort_keys=True))
 
     def _kubelet(self, step: Kubelet) -> None:
         picked: list[Json] = []

@@ -135,6 +135,13 @@ def test_track_without_pods_is_not_asked_for() -> None:
     assert track_matchers(PRESETS[Preset.HTTP].track_matchers, QUERY, Track.CANDIDATE) is None
 
 
+def test_track_without_a_service_is_not_asked_for() -> None:
+    """After the cutover no Service leads to stable."""
+    bare = TrackQuery("shop", Side("aaa", ""), Side("bbb", "web"))
+    assert track_matchers(PRESETS[Preset.ENVOY].track_matchers, bare, Track.STABLE) is None
+    assert track_matchers(PRESETS[Preset.ENVOY].track_matchers, bare, Track.CANDIDATE) is not None
+
+
 @pytest.mark.parametrize(
     ("cluster", "matched"),
     [

@@ -31,8 +31,8 @@ class Deed(Part):
     when: When
     run: str | None = None
     """A command of ours, such as `rollback --reason "too slow"`."""
-    refused: bool = False
-    """Whether that command must be refused."""
+    refused: str | None = None
+    """That command must be refused, and say this."""
     do: str | None = None
     """Something else: kill controller, unpause, widen, set image, ..."""
     to: str | int | None = None
@@ -70,6 +70,8 @@ class Scenario(Part):
     """The largest share that the candidate may ever have had."""
     image: str | None = None
     """Tag of the target at the end; left out: by how it ended."""
+    also: tuple[dict[str, Any], ...] = ()
+    """Objects that are there besides those of the stage."""
     scaled: bool = False
     """Whether the user's own scale-down stops pods that serve."""
     edited: bool = False

@@ -1,7 +1,9 @@
 """The stage of a scenario: a namespace with its node agent, edge, load, and a real controller."""
 
+import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -91,6 +93,9 @@ class Stage:
         self.edge = self._stack.enter_context(edge)
         self._metrics()
         for body in (shop.deployment("v1"), shop.service(), shop.ingress(), self._rollout()):
+            self.create(body)
+        for body in self.scenario.also:
+            time.sleep(1.0 if body["kind"] == "Rollout" else 0.0)  # the later one is refused
             self.create(body)
         self._await_served()
         self._come()
@@ -185,6 +190,27 @@ class Stage:
     def patch(self, kind: Kind, name: str, body: Any) -> Object:
         """Change an object by a merge patch."""
         return self.cluster.apply(Patch(kind, self.namespace, name, PatchType.MERGE, body))
+
+    def apply_server_side(self, body: Object) -> None:
+        """Apply an object as its owner does who uses server-side apply."""
+        kinds = {kind.value.kind: kind.value for kind in Kind}
+        resource = kinds[body["kind"]]
+        root = f"apis/{resource.group}" if resource.group else "api"
+        path = f"{root}/{resource.version}/namespaces/{self.namespace}/{resource.plural}"
+        verify = ssl.create_default_context(cafile=self.server.ca_file)
+        answer = httpx.patch(
+            f"{self.server.url}/{path}/{body['metadata']['name']}",
+            params={"fieldManager": "deploy", "force": "true"},
+            content=json.dumps(body),
+            headers={
+                "Authorization": f"Bearer {self.server.token}",
+                "Content-Type": "application/apply-patch+yaml",
+            },
+            verify=verify,
+            trust_env=False,
+            timeout=10.0,
+        )
+        answer.raise_for_status()
 
     def delete(self, kind: Kind, name: str) -> None:
         """Delete an object."""

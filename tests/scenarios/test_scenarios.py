@@ -92,7 +92,7 @@ def play(stage: Stage) -> None:
     scenario = stage.scenario
     stage.start_controller()
     time.sleep(1.0)
-    started = stage.cli("start", scenario.version, "--reason", "scenario")
+    started = stage.cli("start", scenario.version, "--rollout", "web", "--reason", "scenario")
     assert started.returncode == 0, started.stdout + started.stderr
     release, highest = follow(stage)
     check_end(stage, release, highest)
