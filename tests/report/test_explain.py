@@ -1,0 +1,84 @@
+"""What people are told, in words."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from rollout.report.ages import age, length
+from rollout.report.explain import explain, metric_line
+from rollout.resources.release import (
+    MetricVerdict,
+    Phase,
+    Release,
+    ReleaseSpec,
+    ReleaseStatus,
+    SideCounts,
+    Weight,
+)
+from rollout.resources.rollout import Strategy
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+CANARY = Strategy.model_validate({"canary": {}})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0s"),
+        (59, "59s"),
+        (61, "1m1s"),
+        (3600, "1h"),
+        (3661, "1h1m"),
+        (90000, "1d1h"),
+        (-5, "0s"),
+    ],
+)
+def test_a_length_of_time_is_said_shortly(seconds: int, said: str) -> None:
+    assert length(timedelta(seconds=seconds)) == said
+
+
+def test_no_moment_has_no_age() -> None:
+    assert age(None, NOW) == "-"
+
+
+def told(strategy: Strategy = CANARY, **status: object) -> str:
+    release = Release(
+        spec=ReleaseSpec(rollout="web", version="v2"), status=ReleaseStatus.model_validate(status)
+    )
+    return "\n".join(explain(release, strategy, NOW))
+
+
+def test_a_step_says_what_comes_next_and_when() -> None:
+    since = NOW - timedelta(seconds=20)
+    said = told(
+        phase=Phase.PROGRESSING,
+        since=since,
+        started_at=since,
+        marks={"weight": since},
+        weight=Weight(asked=5, applied=5),
+    )
+    assert "is Progressing for 20s, 5 % of the traffic on it" in said
+    assert "Next: 20 %, not before 40s from now and not without a Pass." in said
+
+
+def test_a_pause_names_the_three_ways_on() -> None:
+    said = told(phase=Phase.PAUSED, since=NOW)
+    assert "rollout resume, rollout promote or rollout rollback" in said
+
+
+def test_a_bake_says_when_it_ends() -> None:
+    said = told(phase=Phase.BAKING, since=NOW, marks={"cutover": NOW - timedelta(minutes=1)})
+    assert "in 4m" in said
+
+
+def test_a_metric_is_told_with_its_numbers() -> None:
+    metric = MetricVerdict(
+        name="errors",
+        result="Fail",
+        stable=SideCounts(bad=1, total=900),
+        candidate=SideCounts(bad=30, total=100),
+        p_value=0.0001,
+    )
+    assert metric_line(metric) == (
+        "errors: Fail, bad: candidate 30 of 100, stable 1 of 900, chance 0.0001"
+    )
