@@ -17,7 +17,7 @@ from rollout.engine.planner import plan
 from rollout.kube.errors import Conflict, NotFound
 from rollout.resources.policy import Then
 from rollout.resources.release import Phase, Release, ReleaseStatus
-from rollout.resources.writes import Create, Kind, Object, Patch, PatchType
+from rollout.resources.writes import Create, Delete, Kind, Object, Patch, PatchType
 from rollout.simulate.cluster import OUR_KINDS, SimulatedCluster
 from rollout.simulate.kubelet import Behaviour, VirtualKubelet
 from rollout.translation.objects import Objects
@@ -250,6 +250,8 @@ class World:
             self.done.append(Done(self.time, _named(action), made.status))
             self.look()
             self.after_write(action)
+            if any(not isinstance(again, Delete) for again in writes(action, objects)):
+                raise AssertionError(f"I7: {_named(action)} again would change something")
             self.kubelet.quiesce()
             self.look()
         return objects, count

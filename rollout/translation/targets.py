@@ -32,13 +32,15 @@ def unpause(target: Object) -> Patch | None:
     return merge(Kind.DEPLOYMENT, target, {"spec": {"paused": False}})
 
 
-def write_template(target: Object, template: Any) -> Patch:
+def write_template(target: Object, template: Any) -> Patch | None:
     """Replace the pod template whole, and let it roll, in one patch.
 
     A merge patch would keep keys that the new template does not have. The resourceVersion is
     replaced by the one we looked at, not tested: a stale one then is a 409 like everywhere else,
-    where a failed test is a 422 that says nothing.
+    where a failed test is a 422 that says nothing. None when the target has it and rolls already.
     """
+    if target["spec"]["template"] == untracked(template) and not is_paused(target):
+        return None
     metadata = target["metadata"]
     body: list[Object] = [
         guard(target),
