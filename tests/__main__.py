@@ -21,6 +21,7 @@ LOCK = ROOT / ".ci" / "requirements.txt"
 STAMP = VENV / "requirements.sha256"
 SYSTEM = "controlplane or system"
 SWEEP = "sweep"
+SPREAD = ("--dist", "worksteal")  # long tests must not wait behind each other
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
@@ -42,7 +43,7 @@ def main() -> int:
         if build is not None:
             run("every crash point", [*_pytest(), "-n", "2", "-m", SWEEP])
             _await_build(build)
-            run("real parts", [*_pytest(), "-n", arguments.workers, "-m", SYSTEM])
+            run("real parts", [*_pytest(), "-n", arguments.workers, *SPREAD, "-m", SYSTEM])
     finally:
         if build is not None and build.poll() is None:
             build.terminate()

@@ -76,6 +76,15 @@ def _kill(stage: Stage, _: str | int | None) -> None:
     stage.kill_controller()
 
 
+def _start(stage: Stage, _: str | int | None) -> None:
+    stage.start_controller()
+
+
+def _replace(stage: Stage, _: str | int | None) -> None:
+    stage.kill_controller()
+    stage.start_controller()
+
+
 def _stop_prometheus(stage: Stage, _: str | int | None) -> None:
     assert stage.prometheus is not None
     stage.prometheus.stop()
@@ -95,6 +104,8 @@ DEEDS: dict[str, Callable[[Stage, str | int | None], None]] = {
     "delete Release": _delete_release,
     "delete Rollout": _delete_rollout,
     "kill controller": _kill,
+    "start controller": _start,
+    "kill and start controller": _replace,
     "stop Prometheus": _stop_prometheus,
     "start Prometheus": _start_prometheus,
 }

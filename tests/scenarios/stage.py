@@ -164,12 +164,11 @@ class Stage:
         return code
 
     def kill_controller(self) -> None:
-        """Kill it in the middle of whatever it does, and start another one."""
+        """Kill it in the middle of whatever it does."""
         if self.controller is not None:
             os.kill(self.controller.pid, signal.SIGKILL)
             self.controller.wait(5.0)
             self.controller = None
-        self.start_controller()
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run our command line, as a person would."""
