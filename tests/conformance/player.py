@@ -29,6 +29,9 @@ Json: TypeAlias = Any
 TIMEOUT: Final = 15.0
 WATCH_SECONDS: Final = 3
 """How long a watch is open when too few events come."""
+MOST_WATCHES: Final = 5
+"""A server may end a watch without a bookmark (it promises none at any time, and a busy one skips
+the one before the end): the watch is opened again, as any client would."""
 QUIET_SECONDS: Final = 0.7
 """A namespace in which nothing changes for so long is at rest."""
 SETTLE_TIMEOUT: Final = 30.0
@@ -190,6 +193,17 @@ class _Player:
         address = self._filled(step.watch)
         parameters = {"watch": "true", "timeoutSeconds": str(WATCH_SECONDS)}
         url = httpx.URL(address).copy_merge_params(parameters)
+        answer, events = self._watched(url, step)
+        for _ in range(MOST_WATCHES):
+            if events or not answer.is_success or "allowWatchBookmarks" not in address:
+                break
+            answer, events = self._watched(url, step)
+        _expect(answer, step.code)
+        for event in events:
+            self._normaliser.learn(event)
+        self._records.append(lambda: self._recorded_watch(step, answer.status_code, events))
+
+    def _watched(self, url: httpx.URL, step: Watch) -> tuple[httpx.Response, list[Json]]:
         events: list[Json] = []
         with self._client.stream("GET", url, headers={"Accept": step.accept}) as answer:
             if not answer.is_success:
@@ -197,10 +211,7 @@ class _Player:
                 events.append(_content(answer))
             else:
                 events.extend(json.loads(line) for line in _first(answer.iter_lines(), step.events))
-        _expect(answer, step.code)
-        for event in events:
-            self._normaliser.learn(event)
-        self._records.append(lambda: self._recorded_watch(step, answer.status_code, events))
+        return answer, events
 
     def _recorded_watch(self, step: Watch, code: int, events: list[Json]) -> Json:
         normal = [self._normaliser.normal(event) for event in events]
