@@ -14,10 +14,11 @@ from rollout.engine.admission import admit, objections
 from rollout.kube.cluster import Cluster
 from rollout.kube.errors import Conflict, NotFound, Refused
 from rollout.resources.action import Action, ActionType
+from rollout.resources.objects import name_of
 from rollout.resources.release import Release
 from rollout.resources.words import API_VERSION
 from rollout.resources.writes import Create, Kind, Object, Patch, PatchType
-from rollout.translation.objects import Objects, name_of
+from rollout.translation.objects import Objects
 from rollout.translation.snapshots import snapshot
 
 TRIES: Final = 5

@@ -37,7 +37,7 @@ def start(  # noqa: PLR0917 - options, each by its name
 ) -> None:
     """Start a release."""
     from rollout.commands import Request, start
-    from rollout.translation.objects import name_of
+    from rollout.resources.objects import name_of
 
     options: Globals = context.obj
     cluster = options.cluster()

@@ -7,7 +7,7 @@ from rollout.metrics.provider import PodAddress, Side, TrackQuery, pod_address
 from rollout.resources.release import Release
 from rollout.resources.words import POD_TEMPLATE_HASH
 from rollout.resources.writes import Object
-from rollout.traffic.ingress import side_service_name
+from rollout.traffic.side import side_service_name
 
 NO_SERVICE: Final = ""
 

@@ -19,9 +19,9 @@ from rollout.engine.plan import Event, Plan
 from rollout.kube.errors import NotFound
 from rollout.kube.events import EventLevel
 from rollout.resources.conditions import Condition, ConditionStatus, with_condition
+from rollout.resources.guarded import replace_status
 from rollout.resources.release import Release, ReleaseStatus
-from rollout.resources.writes import Kind, Object, Patch, PatchType
-from rollout.translation.targets import guard
+from rollout.resources.writes import Kind, Object, Patch
 from rollout.translation.writes import status_patch
 
 log = structlog.get_logger(__name__)
@@ -178,7 +178,4 @@ def _condition_patch(release: Object, reason: str, message: str, now: datetime) 
         last_transition_time=before[0]["lastTransitionTime"] if stands else now,
     )
     status["conditions"] = [*known, failed.to_json()]
-    metadata = release["metadata"]
-    body: list[Object] = [guard(release), {"op": "add", "path": "/status", "value": status}]
-    space, name = str(metadata["namespace"]), str(metadata["name"])
-    return Patch(Kind.RELEASE, space, name, PatchType.JSON, body, "status")
+    return replace_status(Kind.RELEASE, release, status)

@@ -9,13 +9,13 @@ from rollout.controller.observe import age, phase_of
 from rollout.engine.admission import Objection, objections
 from rollout.engine.snapshot import Snapshot, Template
 from rollout.resources.conditions import Condition, with_condition
+from rollout.resources.guarded import replace_status
 from rollout.resources.release import Phase, Release
 from rollout.resources.rollout import LastRelease, Rollout, RolloutStatus
 from rollout.resources.words import RESTORE_FINALIZER
 from rollout.resources.writes import Delete, Kind, Object, Patch, PatchType
 from rollout.translation.objects import Objects
 from rollout.translation.snapshots import snapshot
-from rollout.translation.targets import guard
 
 READY: Final = "Ready"
 NOT_YET: Final = "not-yet"
@@ -118,13 +118,7 @@ def status_patch(rollout: Object, status: RolloutStatus) -> Patch | None:
     """Write a Rollout's status whole; None when it says the same already."""
     if Rollout.model_validate(rollout).status == status:
         return None
-    metadata = rollout["metadata"]
-    body: list[Object] = [
-        guard(rollout),
-        {"op": "add", "path": "/status", "value": status.to_json()},
-    ]
-    space, name = str(metadata["namespace"]), str(metadata["name"])
-    return Patch(Kind.ROLLOUT, space, name, PatchType.JSON, body, "status")
+    return replace_status(Kind.ROLLOUT, rollout, status.to_json())
 
 
 def beyond_history(rollout: Object, releases: Iterable[Object]) -> tuple[Delete, ...]:

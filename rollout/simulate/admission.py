@@ -6,9 +6,10 @@ It also refuses to create anything in a namespace that is missing or going away.
 import ipaddress
 from typing import TYPE_CHECKING, Final
 
+from rollout.resources.objects import is_terminating, namespace_of
 from rollout.resources.writes import Kind, Object
 from rollout.simulate import refusals
-from rollout.simulate.objects import Json, dig, is_terminating, namespace_of, put
+from rollout.simulate.objects import Json, dig, put
 from rollout.simulate.store import Store
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from threading import RLock
 from typing import Final, Self
 
 from rollout.kube.cluster import ObjectList
+from rollout.resources.objects import labels_of
 from rollout.resources.words import GROUP
 from rollout.resources.writes import Create, Delete, Kind, Object, Patch, PatchType, Write
 from rollout.simulate import refusals
@@ -19,7 +20,6 @@ from rollout.simulate.controllers.manager import Manager
 from rollout.simulate.decoding import decoded
 from rollout.simulate.definitions import DEFINITION_KIND
 from rollout.simulate.names import Names
-from rollout.simulate.objects import labels_of
 from rollout.simulate.patches import patched
 from rollout.simulate.registry import Clock, DeleteOptions, Registry
 from rollout.simulate.scale import scale_of, scaled

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from rollout.resources.objects import is_terminating, labels_of, namespace_of
 from rollout.resources.writes import Object
-from rollout.simulate.objects import dig, is_ready, is_terminating, labels_of, namespace_of
+from rollout.simulate.objects import dig, is_ready
 from rollout.simulate.selectors import matches_structure
 from rollout.simulate.store import Store
 

@@ -10,21 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
+from rollout.resources.objects import is_terminating, name_of, namespace_of, uid_of
 from rollout.resources.writes import Object
 from rollout.simulate.catalog import ApiResource
 from rollout.simulate.cluster import SimulatedCluster
-from rollout.simulate.objects import (
-    Json,
-    condition_of,
-    dig,
-    is_ready,
-    is_terminating,
-    name_of,
-    namespace_of,
-    parse_time,
-    timestamp,
-    uid_of,
-)
+from rollout.simulate.objects import Json, condition_of, dig, is_ready, parse_time, timestamp
 from rollout.simulate.registry import DeleteOptions
 
 NODE: Final = "virtual"

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
+from rollout.resources.objects import name_of, uid_of
 from rollout.resources.writes import Object
 
 Json: TypeAlias = dict[str, Any]
@@ -51,47 +52,6 @@ def without_empty(fields: Mapping[str, Any]) -> Json:
     return {key: value for key, value in fields.items() if value not in (None, 0, "", [], {})}
 
 
-def name_of(obj: Object) -> str:
-    """The value of `metadata.name`."""
-    name: str = obj["metadata"]["name"]
-    return name
-
-
-def namespace_of(obj: Object) -> str:
-    """The value of `metadata.namespace`, empty for kinds without namespace."""
-    namespace: str = obj["metadata"].get("namespace", "")
-    return namespace
-
-
-def uid_of(obj: Object) -> str:
-    """The value of `metadata.uid`."""
-    uid: str = obj["metadata"]["uid"]
-    return uid
-
-
-def labels_of(obj: Object) -> Mapping[str, str]:
-    """The labels, an empty mapping when there are none."""
-    labels: Mapping[str, str] = obj["metadata"].get("labels") or EMPTY
-    return labels
-
-
-def annotations_of(obj: Object) -> Mapping[str, str]:
-    """The annotations, an empty mapping when there are none."""
-    annotations: Mapping[str, str] = obj["metadata"].get("annotations") or EMPTY
-    return annotations
-
-
-def owners_of(obj: Object) -> Sequence[Object]:
-    """The owner references, controllers and others."""
-    owners: Sequence[Object] = obj["metadata"].get("ownerReferences") or ()
-    return owners
-
-
-def controller_of(obj: Object) -> Object | None:
-    """The owner reference that has `controller: true`, if there is one."""
-    return next((owner for owner in owners_of(obj) if owner.get("controller")), None)
-
-
 def controller_reference(owner: Object) -> Json:
     """A reference with which `owner` controls a dependent."""
     return {
@@ -102,11 +62,6 @@ def controller_reference(owner: Object) -> Json:
         "controller": True,
         "blockOwnerDeletion": True,
     }
-
-
-def is_terminating(obj: Object) -> bool:
-    """Whether deletion was asked for and the object is still there."""
-    return "deletionTimestamp" in obj["metadata"]
 
 
 def condition_of(obj: Object, kind: str) -> Object | None:

@@ -9,23 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
+from rollout.resources.objects import is_terminating, name_of, namespace_of
 from rollout.resources.writes import Object, Resource
 from rollout.simulate import refusals
 from rollout.simulate.admission import admit
 from rollout.simulate.catalog import ApiResource, Catalog
 from rollout.simulate.definitions import DEFINITIONS, served_kind
 from rollout.simulate.names import Names
-from rollout.simulate.objects import (
-    Json,
-    dig,
-    drop,
-    is_terminating,
-    name_of,
-    namespace_of,
-    parse_time,
-    put,
-    timestamp,
-)
+from rollout.simulate.objects import Json, dig, drop, parse_time, put, timestamp
 from rollout.simulate.refusals import FieldError
 from rollout.simulate.store import Store
 from rollout.simulate.validation.names import metadata_update

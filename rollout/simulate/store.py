@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from rollout.resources.objects import name_of, namespace_of, owners_of, uid_of
 from rollout.resources.writes import Object
-from rollout.simulate.objects import name_of, namespace_of, owners_of, put, uid_of
+from rollout.simulate.objects import put
 
 ChangeType: TypeAlias = Literal["ADDED", "MODIFIED", "DELETED"]
 Location: TypeAlias = tuple[str, str, str]

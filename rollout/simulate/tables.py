@@ -5,17 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
+from rollout.resources.objects import is_terminating, name_of
 from rollout.resources.writes import Object
 from rollout.simulate import jsonpath
-from rollout.simulate.objects import (
-    EMPTY,
-    Json,
-    condition_of,
-    dig,
-    is_terminating,
-    name_of,
-    parse_time,
-)
+from rollout.simulate.objects import EMPTY, Json, condition_of, dig, parse_time
 
 Cell: TypeAlias = Callable[[Object, datetime], Any]
 

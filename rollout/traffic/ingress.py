@@ -7,17 +7,16 @@ controllers read as well; the prefix is configurable.
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
-from rollout.resources.words import (
-    LATCH,
-    MANAGED_BY,
-    POD_TEMPLATE_HASH,
-    RELEASE_LABEL,
-    ROLLOUT_LABEL,
-)
-from rollout.resources.writes import Create, Kind, Object, Patch
-from rollout.traffic.service import annotations, merge, own_selector
+from rollout.resources.guarded import delete, merge
+from rollout.resources.objects import annotations_of, name_of, namespace_of
+from rollout.resources.owners import owner
+from rollout.resources.words import LATCH
+from rollout.resources.writes import Create, Kind, Object, Patch, Write
+from rollout.traffic.router import Settings, Split, Steered, View
+from rollout.traffic.side import side_service_name
 
 SUFFIX: Final = "-candidate"
+DEFAULT_CLASS: Final = "ingressclass.kubernetes.io/is-default-class"
 LEGACY_CLASS: Final = "kubernetes.io/ingress.class"
 KNOWN_CONTROLLERS: Final = frozenset(
     {"k8s.io/ingress-nginx", "traefik.io/ingress-controller", "rollout.dev/edge"}
@@ -26,14 +25,49 @@ KNOWN_CLASSES: Final = frozenset({"nginx", "traefik"})
 """Names that say enough where IngressClass objects cannot be read."""
 
 
+class IngressRouter:
+    """Shares by weight; the share goes to the Service beside the user's, whatever its hash."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def beside(self, name: str) -> str:
+        """Name of the canary Ingress."""
+        return beside(name)
+
+    def view(self, steered: Steered) -> View:
+        """Read the weight; no controller of Ingresses confirms what it has applied."""
+        if steered.beside is None:
+            return View(ready=False)
+        weight = weight_of(steered.beside, self._settings.annotation_prefix)
+        latch = annotations_of(steered.beside).get(LATCH)
+        return View(asked=weight, applied=weight, latch=latch)
+
+    def prepare(self, steered: Steered) -> tuple[Write, ...]:
+        """Create the canary Ingress at weight 0."""
+        if steered.own is None or steered.beside is not None:
+            return ()
+        known = self._settings
+        made = create_route(steered.own, known.services, known.annotation_prefix, known.labels)
+        return (made,)
+
+    def patches(self, steered: Steered, split: Split) -> tuple[Write, ...]:
+        """Set the weight of the canary Ingress; nothing where there is none."""
+        if steered.beside is None:
+            return ()
+        prefix = self._settings.annotation_prefix
+        patch = set_weight(steered.beside, split.weight, prefix, latch=split.latch)
+        return () if patch is None else (patch,)
+
+    def restore(self, steered: Steered) -> tuple[Write, ...]:
+        """Delete the canary Ingress."""
+        gone = delete(Kind.INGRESS, steered.beside) if steered.beside is not None else None
+        return () if gone is None else (gone,)
+
+
 def beside(name: str) -> str:
     """Return the name of our object beside one of the user's."""
     return f"{name[: 253 - len(SUFFIX)]}{SUFFIX}"
-
-
-def side_service_name(name: str) -> str:
-    """Return the name of the Service that selects the candidate, beside one of the user's."""
-    return f"{name[: 63 - len(SUFFIX)]}{SUFFIX}"
 
 
 def backends(ingress: Object) -> Iterator[str]:
@@ -66,7 +100,7 @@ def places(ingress: Object) -> set[tuple[str, str]]:
 def class_of(ingress: Object) -> str:
     """Return the class of an Ingress, empty when it has none."""
     named = (ingress.get("spec") or {}).get("ingressClassName")
-    return str(named or annotations(ingress).get(LEGACY_CLASS, ""))
+    return str(named or annotations_of(ingress).get(LEGACY_CLASS, ""))
 
 
 def class_known(ingress: Object, classes: Collection[Object] | None) -> bool:
@@ -81,17 +115,19 @@ def class_known(ingress: Object, classes: Collection[Object] | None) -> bool:
 
 
 def _is_default(ingress_class: Object) -> bool:
-    return annotations(ingress_class).get("ingressclass.kubernetes.io/is-default-class") == "true"
+    return (
+        annotations_of(ingress_class).get("ingressclass.kubernetes.io/is-default-class") == "true"
+    )
 
 
 def is_canary(ingress: Object, prefix: str) -> bool:
     """Whether an Ingress is the canary of another."""
-    return annotations(ingress).get(f"{prefix}/canary") == "true"
+    return annotations_of(ingress).get(f"{prefix}/canary") == "true"
 
 
 def weight_of(ingress: Object, prefix: str) -> int:
     """Return the share that a canary Ingress asks for; 0 for what is no number."""
-    text = annotations(ingress).get(f"{prefix}/canary-weight", "0")
+    text = annotations_of(ingress).get(f"{prefix}/canary-weight", "0")
     return int(text) if text.isdecimal() else 0
 
 
@@ -100,22 +136,22 @@ def create_route(
 ) -> Create:
     """Create the canary Ingress beside one of the user's, at weight 0."""
     notes = {f"{prefix}/canary": "true", f"{prefix}/canary-weight": "0"}
-    if LEGACY_CLASS in annotations(ingress):
-        notes[LEGACY_CLASS] = annotations(ingress)[LEGACY_CLASS]
+    if LEGACY_CLASS in annotations_of(ingress):
+        notes[LEGACY_CLASS] = annotations_of(ingress)[LEGACY_CLASS]
     spec = ingress["spec"]
     kept = {key: spec[key] for key in ("ingressClassName", "tls") if spec.get(key)}
     body = {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
         "metadata": {
-            "name": beside(str(ingress["metadata"]["name"])),
+            "name": beside(name_of(ingress)),
             "labels": dict(labels),
             "annotations": notes,
-            "ownerReferences": [owner(ingress, "networking.k8s.io/v1", "Ingress")],
+            "ownerReferences": [owner(ingress, Kind.INGRESS)],
         },
         "spec": {**kept, **_routed(spec, services)},
     }
-    return Create(Kind.INGRESS, str(ingress["metadata"]["namespace"]), body)
+    return Create(Kind.INGRESS, namespace_of(ingress), body)
 
 
 def _routed(spec: Mapping[str, Any], services: Collection[str]) -> dict[str, Any]:
@@ -150,45 +186,6 @@ def set_weight(
     notes = {}
     if weight_of(route, prefix) != weight:
         notes[f"{prefix}/canary-weight"] = str(weight)
-    if latch is not None and annotations(route).get(LATCH) != latch:
+    if latch is not None and annotations_of(route).get(LATCH) != latch:
         notes[LATCH] = latch
     return merge(Kind.INGRESS, route, {}, notes) if notes else None
-
-
-def create_side_service(service: Object, hash_: str, labels: Mapping[str, str]) -> Create:
-    """Create the Service that selects the candidate: ports and nothing else of the user's."""
-    name = str(service["metadata"]["name"])
-    kept = ("name", "port", "protocol", "targetPort", "appProtocol")
-    ports = [{k: p[k] for k in kept if k in p} for p in service["spec"].get("ports") or []]
-    body = {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {
-            "name": side_service_name(name),
-            "labels": dict(labels),
-            "ownerReferences": [owner(service, "v1", "Service")],
-        },
-        "spec": {
-            "type": "ClusterIP",
-            "ports": ports,
-            "selector": {**own_selector(service), POD_TEMPLATE_HASH: hash_},
-        },
-    }
-    return Create(Kind.SERVICE, str(service["metadata"]["namespace"]), body)
-
-
-def owner(obj: Object, api_version: str, kind: str) -> dict[str, Any]:
-    """Return a reference to an owner that does not control: only garbage collection follows it."""
-    return {
-        "apiVersion": api_version,
-        "kind": kind,
-        "name": obj["metadata"]["name"],
-        "uid": obj["metadata"]["uid"],
-        "controller": False,
-        "blockOwnerDeletion": False,
-    }
-
-
-def our_labels(rollout: str, release: str) -> dict[str, str]:
-    """Return the labels of every object of ours."""
-    return {MANAGED_BY: "rollout", ROLLOUT_LABEL: rollout[:63], RELEASE_LABEL: release[:63]}

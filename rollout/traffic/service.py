@@ -1,13 +1,56 @@
 """A Service as a router: which pod-template-hash its selector is narrowed to."""
 
-import json
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+from rollout.resources.guarded import merge
+from rollout.resources.objects import annotations_of
 from rollout.resources.words import LATCH, POD_TEMPLATE_HASH, RESTORE
-from rollout.resources.writes import Kind, Object, Patch, PatchType
+from rollout.resources.writes import Kind, Object, Patch, Write
+from rollout.traffic.notes import read_note, write_note
+from rollout.traffic.router import ALL, Settings, Split, Steered, UnreachableSplitError, View
 
 FIELD: Final = f"spec.selector.{POD_TEMPLATE_HASH}"
+
+
+class ServiceRouter:
+    """All or nothing: a selector cannot share."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._hashes = settings.hashes
+
+    def beside(self, name: str) -> None:  # noqa: ARG002 - the protocol asks for each name
+        """Nothing stands beside a Service that is narrowed."""
+        return
+
+    def view(self, steered: Steered) -> View:
+        """Read the hash that the Service is narrowed to."""
+        if steered.own is None:
+            return View(ready=False)
+        found = pinned(steered.own)
+        share = ALL if found is not None else 0
+        latch = annotations_of(steered.own).get(LATCH)
+        return View(asked=share, applied=share, hash=found, latch=latch)
+
+    def prepare(self, steered: Steered) -> tuple[Write, ...]:  # noqa: ARG002 - as above
+        """A selector is there already."""
+        return ()
+
+    def patches(self, steered: Steered, split: Split) -> tuple[Write, ...]:
+        """Narrow the Service to one hash, in one patch with the note that says how to undo it."""
+        if split.weight != ALL:
+            raise UnreachableSplitError(f"a Service cannot give {split.weight} % of its requests")
+        if steered.own is None:
+            return ()
+        patch = select(steered.own, split.hash, latch=split.latch)
+        return () if patch is None else (patch,)
+
+    def restore(self, steered: Steered) -> tuple[Write, ...]:
+        """Give the Service its own selector back."""
+        if steered.own is None:
+            return ()
+        patch = restore(steered.own, self._hashes)
+        return () if patch is None else (patch,)
 
 
 def selector_of(service: Object) -> Mapping[str, str]:
@@ -26,14 +69,11 @@ def pinned(service: Object) -> str | None:
 
 
 def select(service: Object, hash_: str, *, latch: str | None = None) -> Patch | None:
-    """Narrow a Service to one hash, in one patch with the note that says how to undo it.
-
-    None when the Service is so already.
-    """
-    notes = annotations(service)
+    """Narrow a Service to one hash; None when it is narrowed so already."""
+    notes = annotations_of(service)
     wanted: dict[str, Any] = {}
     if RESTORE not in notes:
-        wanted[RESTORE] = json.dumps({FIELD: pinned(service)})
+        wanted[RESTORE] = write_note({FIELD: pinned(service)})
     if latch is not None and notes.get(LATCH) != latch:
         wanted[LATCH] = latch
     if pinned(service) == hash_ and not wanted:
@@ -47,39 +87,13 @@ def restore(service: Object, hashes: Collection[str]) -> Patch | None:
 
     None when nothing of ours is left.
     """
-    notes = annotations(service)
+    notes = annotations_of(service)
     removed: dict[str, Any] = {key: None for key in (RESTORE, LATCH) if key in notes}
     ours = pinned(service) in hashes
     if not removed and not ours:
         return None
-    before = saved(notes) or {}
+    before = read_note(notes) or {}
     body: dict[str, Any] = {}
     if ours:
         body = {"spec": {"selector": {POD_TEMPLATE_HASH: before.get(FIELD)}}}
     return merge(Kind.SERVICE, service, body, removed)
-
-
-def annotations(obj: Object) -> Mapping[str, str]:
-    """Return the annotations of an object."""
-    return obj["metadata"].get("annotations") or {}
-
-
-def saved(notes: Mapping[str, str]) -> Mapping[str, Any] | None:
-    """Read what a `rollout.dev/restore` annotation says; None when it says nothing sensible."""
-    try:
-        found = json.loads(notes.get(RESTORE, "null"))
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def merge(
-    kind: Kind, obj: Object, body: Mapping[str, Any], notes: Mapping[str, Any] | None = None
-) -> Patch:
-    """Make a merge patch that is refused when the object has changed since it was looked at."""
-    metadata: dict[str, Any] = {"resourceVersion": obj["metadata"]["resourceVersion"]}
-    if notes:
-        metadata["annotations"] = dict(notes)
-    whole = {**body, "metadata": {**body.get("metadata", {}), **metadata}}
-    space, name = str(obj["metadata"]["namespace"]), str(obj["metadata"]["name"])
-    return Patch(kind, space, name, PatchType.MERGE, whole)

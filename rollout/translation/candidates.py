@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from rollout.resources.owners import owner
 from rollout.resources.words import CANDIDATE, POD_TEMPLATE_HASH, TRACK
 from rollout.resources.writes import Create, Kind, Object
-from rollout.traffic.ingress import owner
 
 COPIED: Final = ("strategy", "minReadySeconds", "progressDeadlineSeconds")
 """Fields of the target's spec that say how its pods come up, and hold for the candidate too."""
@@ -24,7 +24,7 @@ def create(target: Object, template: Any, labels: Mapping[str, str]) -> Create:
         "metadata": {
             "name": f"{target['metadata']['name']}-candidate",
             "labels": dict(labels),
-            "ownerReferences": [owner(target, "apps/v1", "Deployment")],
+            "ownerReferences": [owner(target, Kind.DEPLOYMENT)],
         },
         "spec": {
             "replicas": 0,

@@ -4,17 +4,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from rollout.engine.snapshot import DeploymentView, PodSet
+from rollout.resources.objects import annotations_of, controller_uid, labels_of, name_of, uid_of
 from rollout.resources.words import LATCH, POD_TEMPLATE_HASH
 from rollout.resources.writes import Object
-from rollout.traffic.service import saved
-from rollout.translation.objects import (
-    Objects,
-    annotations_of,
-    labels_of,
-    name_of,
-    owner_of,
-    uid_of,
-)
+from rollout.traffic.notes import read_note
+from rollout.translation.objects import Objects
 
 MANAGERS: Final = {
     "meta.helm.sh/release-name": "Helm",
@@ -43,7 +37,7 @@ def deployment_view(objects: Objects, deployment: Object) -> DeploymentView:
         available=int(status.get("availableReplicas", 0)),
         pod_sets=tuple(_pod_sets(objects, deployment)),
         latch=annotations_of(deployment).get(LATCH),
-        saved=saved(annotations_of(deployment)),
+        saved=read_note(annotations_of(deployment)),
         changed_by=field_manager(deployment, ("f:spec", "f:paused")),
         manager=_manager(deployment),
     )
@@ -52,8 +46,8 @@ def deployment_view(objects: Objects, deployment: Object) -> DeploymentView:
 def _pod_sets(objects: Objects, deployment: Object) -> Iterable[PodSet]:
     uid = uid_of(deployment)
     for replica_set in objects.replica_sets:
-        if owner_of(replica_set) == uid:
-            pods = [p for p in objects.pods if owner_of(p) == uid_of(replica_set)]
+        if controller_uid(replica_set) == uid:
+            pods = [p for p in objects.pods if controller_uid(p) == uid_of(replica_set)]
             yield _pod_set(replica_set, [pod for pod in pods if alive(pod)])
 
 

@@ -4,11 +4,11 @@ Answers of writes are put back with `replace`, so that the next write of the sam
 resourceVersion that the server has by then.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Self
 
 from rollout.analysis.verdict import ReleaseVerdict
+from rollout.resources.objects import name_of
 from rollout.resources.writes import Object
 
 _LISTS: Final = {
@@ -18,32 +18,6 @@ _LISTS: Final = {
     "Service": "services",
     "Ingress": "ingresses",
 }
-
-
-def name_of(obj: Object) -> str:
-    """Return the name of an object."""
-    return str(obj["metadata"]["name"])
-
-
-def uid_of(obj: Object) -> str:
-    """Return the uid of an object."""
-    return str(obj["metadata"].get("uid", ""))
-
-
-def labels_of(obj: Object) -> Mapping[str, str]:
-    """Return the labels of an object."""
-    return obj["metadata"].get("labels") or {}
-
-
-def annotations_of(obj: Object) -> Mapping[str, str]:
-    """Return the annotations of an object."""
-    return obj["metadata"].get("annotations") or {}
-
-
-def owner_of(obj: Object) -> str | None:
-    """Return the uid of the controller that owns an object."""
-    owners = obj["metadata"].get("ownerReferences") or []
-    return next((str(o["uid"]) for o in owners if o.get("controller")), None)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """Who else wants the same objects: one active Release per Rollout, one Rollout per service (I6)."""
 
 from rollout.engine.snapshot import Rival
+from rollout.resources.objects import name_of, uid_of
 from rollout.resources.release import Phase, Release
 from rollout.resources.rollout import Rollout
 from rollout.resources.writes import Object
-from rollout.translation.objects import Objects, name_of, uid_of
+from rollout.translation.objects import Objects
 
 
 def rivals(

@@ -9,23 +9,20 @@ from typing import Any
 from pydantic import ValidationError
 
 from rollout.engine.snapshot import RouteView, ServiceView, SideService, Snapshot
+from rollout.resources.objects import annotations_of, controller_uid, labels_of, name_of, uid_of
 from rollout.resources.policy import RolloutPolicySpec
 from rollout.resources.release import Release, Resolved
 from rollout.resources.rollout import PolicyChoice, Rollout, Strategy, Traffic
-from rollout.resources.words import LATCH
-from rollout.resources.writes import Object
+from rollout.resources.writes import Kind, Object
 from rollout.traffic import ingress as routes
-from rollout.traffic import service as services
+from rollout.traffic.notes import read_note
+from rollout.traffic.registry import router
+from rollout.traffic.router import Settings, Steered, View
+from rollout.traffic.service import own_selector
+from rollout.traffic.side import side_service_name
 from rollout.translation.deployments import alive, deployment_view, field_manager
 from rollout.translation.images import version_of
-from rollout.translation.objects import (
-    Objects,
-    annotations_of,
-    labels_of,
-    name_of,
-    owner_of,
-    uid_of,
-)
+from rollout.translation.objects import Objects
 from rollout.translation.rivals import rivals
 
 SIDE = "rollout.dev/rollout"
@@ -165,7 +162,7 @@ def _services(
 
 
 def _selects(service: Object, labels: Any) -> bool:
-    own = services.own_selector(service)
+    own = own_selector(service)
     ours = SIDE in labels_of(service)
     return bool(own) and not ours and all(labels.get(k) == v for k, v in own.items())
 
@@ -191,34 +188,38 @@ def _service_view(
     objects: Objects, service: Object, owners: tuple[Object | None, ...]
 ) -> ServiceView:
     spec = service.get("spec") or {}
-    notes = annotations_of(service)
+    view = _view_of(service)
     return ServiceView(
         name=name_of(service),
         uid=uid_of(service),
-        selector=services.own_selector(service),
+        selector=own_selector(service),
         type=str(spec.get("type", "ClusterIP")),
-        pinned=services.pinned(service),
-        latch=notes.get(LATCH),
-        saved=services.saved(notes),
+        pinned=view.hash,
+        latch=view.latch,
+        saved=read_note(annotations_of(service)),
         publish_not_ready=bool(spec.get("publishNotReadyAddresses", False)),
         strangers=_strangers(objects, service, owners),
         changed_by=field_manager(service, ("f:spec", "f:selector")),
     )
 
 
+def _view_of(service: Object) -> View:
+    return router(Kind.SERVICE, Settings("")).view(Steered(service))
+
+
 def _strangers(
     objects: Objects, service: Object, owners: tuple[Object | None, ...]
 ) -> tuple[str, ...]:
-    own = services.own_selector(service)
+    own = own_selector(service)
     if not own:
         return ()
     uids = {uid_of(owner) for owner in owners if owner is not None}
-    sets = {uid_of(rs) for rs in objects.replica_sets if owner_of(rs) in uids}
+    sets = {uid_of(rs) for rs in objects.replica_sets if controller_uid(rs) in uids}
     return tuple(
         name_of(pod)
         for pod in objects.pods
         if alive(pod)
-        and owner_of(pod) not in sets
+        and controller_uid(pod) not in sets
         and all(labels_of(pod).get(k) == v for k, v in own.items())
     )
 
@@ -232,13 +233,13 @@ def _side_services(
 
 
 def _side_service(objects: Objects, service: str) -> SideService:
-    name = routes.side_service_name(service)
+    name = side_service_name(service)
     side = objects.named("services", name)
     return SideService(
         name=name,
         service=service,
         exists=side is not None,
-        pinned=services.pinned(side) if side is not None else None,
+        pinned=_view_of(side).hash if side is not None else None,
     )
 
 
@@ -250,15 +251,16 @@ def _preview(objects: Objects, strategy: Strategy) -> Object | None:
 
 def _route_view(objects: Objects, ingress: Object, traffic: Traffic) -> RouteView:
     prefix = traffic.annotation_prefix
-    canary = routes.beside(name_of(ingress))
-    route = objects.named("ingresses", canary)
+    steering = router(Kind.INGRESS, Settings(prefix))
+    canary = str(steering.beside(name_of(ingress)))
+    view = steering.view(Steered(ingress, objects.named("ingresses", canary)))
     known = traffic.canary_annotations
     return RouteView(
         ingress=name_of(ingress),
         canary=canary,
-        exists=route is not None,
-        weight=routes.weight_of(route, prefix) if route is not None else 0,
-        latch=annotations_of(route).get(LATCH) if route is not None else None,
+        exists=view.ready,
+        weight=view.applied,
+        latch=view.latch,
         ingress_class=routes.class_of(ingress),
         class_known=routes.class_known(ingress, objects.ingress_classes)
         if known is None

@@ -1,11 +1,12 @@
 """Writes to the target Deployment: each guarded by the resourceVersion it was decided on."""
 
-import json
 from typing import Any, Final
 
+from rollout.resources.guarded import json_patch, merge
+from rollout.resources.objects import annotations_of
 from rollout.resources.words import LATCH, RESTORE
-from rollout.resources.writes import Kind, Object, Patch, PatchType
-from rollout.traffic.service import annotations, merge, saved
+from rollout.resources.writes import Kind, Object, Patch
+from rollout.traffic.notes import read_note, write_note
 
 PAUSED: Final = "spec.paused"
 
@@ -18,8 +19,8 @@ def is_paused(target: Object) -> bool:
 def pause(target: Object) -> Patch | None:
     """Pause it, with the note of what was there before in the same patch."""
     notes = {}
-    if RESTORE not in annotations(target):
-        notes[RESTORE] = json.dumps({PAUSED: is_paused(target)})
+    if RESTORE not in annotations_of(target):
+        notes[RESTORE] = write_note({PAUSED: is_paused(target)})
     if is_paused(target) and not notes:
         return None
     return merge(Kind.DEPLOYMENT, target, {"spec": {"paused": True}}, notes)
@@ -35,26 +36,16 @@ def unpause(target: Object) -> Patch | None:
 def write_template(target: Object, template: Any) -> Patch | None:
     """Replace the pod template whole, and let it roll, in one patch.
 
-    A merge patch would keep keys that the new template does not have. The resourceVersion is
-    replaced by the one we looked at, not tested: a stale one then is a 409 like everywhere else,
-    where a failed test is a 422 that says nothing. None when the target has it and rolls already.
+    A merge patch would keep keys that the new template does not have. None when the target has
+    it and rolls already.
     """
     if target["spec"]["template"] == untracked(template) and not is_paused(target):
         return None
-    metadata = target["metadata"]
-    body: list[Object] = [
-        guard(target),
+    operations: list[Object] = [
         {"op": "replace", "path": "/spec/template", "value": untracked(template)},
         {"op": "add", "path": "/spec/paused", "value": False},
     ]
-    space, name = str(metadata["namespace"]), str(metadata["name"])
-    return Patch(Kind.DEPLOYMENT, space, name, PatchType.JSON, body)
-
-
-def guard(obj: Object) -> Object:
-    """Return the operation that has a patch refused (409) when the object has changed since."""
-    version = obj["metadata"]["resourceVersion"]
-    return {"op": "replace", "path": "/metadata/resourceVersion", "value": version}
+    return json_patch(Kind.DEPLOYMENT, target, operations)
 
 
 def untracked(template: Any) -> dict[str, Any]:
@@ -67,8 +58,8 @@ def untracked(template: Any) -> dict[str, Any]:
 
 def restore(target: Object, *, keep_paused: bool) -> Patch | None:
     """Give it back; only the pause is ours, and only where it was not there before."""
-    notes = annotations(target)
-    before = saved(notes)
+    notes = annotations_of(target)
+    before = read_note(notes)
     if keep_paused:
         latched: dict[str, Any] = {LATCH: None} if LATCH in notes else {}
         return merge(Kind.DEPLOYMENT, target, {}, latched) if latched else None

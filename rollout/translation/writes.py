@@ -7,41 +7,43 @@ write. Every patch and delete carries what it was decided on.
 from typing import assert_never
 
 from rollout.engine import plan as actions
+from rollout.resources.guarded import delete, merge, replace_status
+from rollout.resources.objects import annotations_of, name_of, uid_of
 from rollout.resources.release import Release, ReleaseStatus
+from rollout.resources.rollout import Traffic
 from rollout.resources.words import LATCH, RESTORE_FINALIZER
-from rollout.resources.writes import Delete, Kind, Object, Patch, PatchType, Write
-from rollout.traffic import ingress as routes
-from rollout.traffic import service as services
-from rollout.traffic.service import annotations, merge
+from rollout.resources.writes import Kind, Object, Patch, Write
+from rollout.traffic.registry import router
+from rollout.traffic.router import Settings, Split, Steered, our_labels
+from rollout.traffic.side import create_side_service, side_service_name
 from rollout.translation import candidates, targets
-from rollout.translation.objects import Objects, uid_of
+from rollout.translation.objects import Objects
 
 
 def writes(action: actions.Action, objects: Objects) -> tuple[Write, ...]:
     """Say which writes carry an action out; none when the objects are so already."""
-    write = _write(action, objects)
-    return () if write is None else (write,)
-
-
-def _write(action: actions.Action, objects: Objects) -> Write | None:
     if isinstance(action, actions.StatusAction):
-        return status_patch(objects.release, action.status)
+        return _as_tuple(status_patch(objects.release, action.status))
     if isinstance(action, actions.FinalizerAction):
         wanted = isinstance(action, actions.AddFinalizer)
-        return _finalizer(objects, action.kind, action.name, wanted=wanted)
+        return _as_tuple(_finalizer(objects, action.kind, action.name, wanted=wanted))
     if isinstance(action, actions.TargetAction):
-        return _of_target(action, objects)
+        return _as_tuple(_of_target(action, objects))
     if isinstance(action, actions.CandidateAction):
-        return _of_candidate(action, objects)
+        return _as_tuple(_of_candidate(action, objects))
     return _of_traffic(action, objects)
 
 
-def _of_traffic(action: actions.TrafficAction, objects: Objects) -> Write | None:
+def _as_tuple(write: Write | None) -> tuple[Write, ...]:
+    return () if write is None else (write,)
+
+
+def _of_traffic(action: actions.TrafficAction, objects: Objects) -> tuple[Write, ...]:
     match action:
-        case actions.Select() | actions.RestoreService():
-            return _of_service(action, objects)
         case actions.CreateSideService() | actions.DeleteSideService():
             return _of_side_service(action, objects)
+        case actions.Select() | actions.RestoreService():
+            return _of_service(action, objects)
         case actions.CreateRoute() | actions.SetWeight() | actions.DeleteRoute():
             return _of_route(action, objects)
         case _:
@@ -52,19 +54,13 @@ def status_patch(release: Object, status: ReleaseStatus) -> Patch | None:
     """Write the status whole; None when it says the same already."""
     if Release.model_validate(release).status == status and "status" in release:
         return None
-    metadata = release["metadata"]
-    body: list[Object] = [
-        targets.guard(release),
-        {"op": "add", "path": "/status", "value": status.to_json()},
-    ]
-    space, name = str(metadata["namespace"]), str(metadata["name"])
-    return Patch(Kind.RELEASE, space, name, PatchType.JSON, body, "status")
+    return replace_status(Kind.RELEASE, release, status.to_json())
 
 
 def _finalizer(objects: Objects, kind: Kind, name: str, *, wanted: bool) -> Write | None:
     candidates_ = [objects.release, *([objects.rollout] if objects.rollout else [])]
     obj = next((o for o in candidates_ if o["kind"] == kind.value.kind), None)
-    if obj is None or obj["metadata"]["name"] != name:
+    if obj is None or name_of(obj) != name:
         return None
     present: list[str] = list(obj["metadata"].get("finalizers") or [])
     if (RESTORE_FINALIZER in present) == wanted:
@@ -95,7 +91,7 @@ def _of_target(action: actions.TargetAction, objects: Objects) -> Write | None:
 
 def _latch(kind: Kind, obj: Object, objects: Objects) -> Patch | None:
     uid = uid_of(objects.release)
-    return None if annotations(obj).get(LATCH) == uid else merge(kind, obj, {}, {LATCH: uid})
+    return None if annotations_of(obj).get(LATCH) == uid else merge(kind, obj, {}, {LATCH: uid})
 
 
 def _of_candidate(action: actions.CandidateAction, objects: Objects) -> Write | None:
@@ -114,27 +110,57 @@ def _of_candidate(action: actions.CandidateAction, objects: Objects) -> Write | 
             body = {"spec": {"replicas": replicas}}
             return None if same else merge(Kind.DEPLOYMENT, candidate, body)
         case actions.DeleteCandidate():
-            return _delete(Kind.DEPLOYMENT, candidate)
+            return delete(Kind.DEPLOYMENT, candidate)
         case actions.LatchCandidate():
             return _latch(Kind.DEPLOYMENT, candidate, objects)
         case _:
             assert_never(action)
 
 
-def _of_service(action: actions.Select | actions.RestoreService, objects: Objects) -> Write | None:
+def _of_service(
+    action: actions.Select | actions.RestoreService, objects: Objects
+) -> tuple[Write, ...]:
     service = objects.named("services", action.service)
-    if service is None:
-        return None
-    if isinstance(action, actions.Select):
-        latch = uid_of(objects.release) if action.latch else None
-        return services.select(service, action.hash, latch=latch)
-    return services.restore(service, _hashes(objects))
+    steering = router(Kind.SERVICE, _settings(objects))
+    match action:
+        case actions.Select(hash=hash_, latch=latch):
+            split = Split(hash_, latch=uid_of(objects.release) if latch else None)
+            return steering.patches(Steered(service), split)
+        case actions.RestoreService():
+            return steering.restore(Steered(service))
+        case _:
+            assert_never(action)
+
+
+def _of_route(
+    action: actions.CreateRoute | actions.SetWeight | actions.DeleteRoute, objects: Objects
+) -> tuple[Write, ...]:
+    own = objects.named("ingresses", action.ingress)
+    steering = router(Kind.INGRESS, _settings(objects))
+    route = objects.named("ingresses", steering.beside(action.ingress) or "")
+    match action:
+        case actions.CreateRoute():
+            return steering.prepare(Steered(own, route))
+        case actions.SetWeight(weight=weight, latch=latch):
+            split = Split("", weight, uid_of(objects.release) if latch else None)
+            return steering.patches(Steered(own, route), split)
+        case actions.DeleteRoute():
+            return steering.restore(Steered(own, route))
+        case _:
+            assert_never(action)
+
+
+def _settings(objects: Objects) -> Settings:
+    release = Release.model_validate(objects.release)
+    traffic = release.status.resolved.traffic if release.status.resolved else Traffic()
+    labels = our_labels(release.spec.rollout, release.metadata.name)
+    return Settings(traffic.annotation_prefix, traffic.services, labels, _hashes(objects))
 
 
 def _hashes(objects: Objects) -> set[str]:
     """Return every hash that this release may have put into a selector."""
     ours = {f"{_target_name(objects)}", f"{_target_name(objects)}-candidate"}
-    owners = {uid_of(d) for d in objects.deployments if d["metadata"]["name"] in ours}
+    owners = {uid_of(d) for d in objects.deployments if name_of(d) in ours}
     known = Release.model_validate(objects.release).status.hashes
     found = {known.stable, known.candidate, known.adopted} - {None}
     for replica_set in objects.replica_sets:
@@ -146,51 +172,14 @@ def _hashes(objects: Objects) -> set[str]:
 
 def _of_side_service(
     action: actions.CreateSideService | actions.DeleteSideService, objects: Objects
-) -> Write | None:
-    side = objects.named("services", routes.side_service_name(action.service))
+) -> tuple[Write, ...]:
+    side = objects.named("services", side_service_name(action.service))
     if isinstance(action, actions.DeleteSideService):
-        return None if side is None else _delete(Kind.SERVICE, side)
+        return () if side is None else _as_tuple(delete(Kind.SERVICE, side))
     service = objects.named("services", action.service)
     if side is not None or service is None:
-        return None
-    return routes.create_side_service(service, action.hash, _labels(objects))
-
-
-def _of_route(
-    action: actions.CreateRoute | actions.SetWeight | actions.DeleteRoute, objects: Objects
-) -> Write | None:
-    status = Release.model_validate(objects.release).status
-    if status.resolved is None:
-        return None
-    prefix = status.resolved.traffic.annotation_prefix
-    route = objects.named("ingresses", routes.beside(action.ingress))
-    match action:
-        case actions.CreateRoute():
-            user = objects.named("ingresses", action.ingress)
-            if route is not None or user is None:
-                return None
-            named = set(status.resolved.traffic.services)
-            return routes.create_route(user, named, prefix, _labels(objects))
-        case actions.SetWeight(weight=weight, latch=latch):
-            uid = uid_of(objects.release) if latch else None
-            return None if route is None else routes.set_weight(route, weight, prefix, latch=uid)
-        case actions.DeleteRoute():
-            return None if route is None else _delete(Kind.INGRESS, route)
-        case _:
-            assert_never(action)
-
-
-def _delete(kind: Kind, obj: Object) -> Delete | None:
-    metadata = obj["metadata"]
-    if "deletionTimestamp" in metadata:
-        return None
-    return Delete(
-        kind,
-        str(metadata["namespace"]),
-        str(metadata["name"]),
-        uid=str(metadata["uid"]),
-        resource_version=str(metadata["resourceVersion"]),
-    )
+        return ()
+    return (create_side_service(service, action.hash, _labels(objects)),)
 
 
 def _target_name(objects: Objects) -> str:
@@ -202,4 +191,4 @@ def _target_name(objects: Objects) -> str:
 
 def _labels(objects: Objects) -> dict[str, str]:
     release = objects.release
-    return routes.our_labels(str(release["spec"]["rollout"]), str(release["metadata"]["name"]))
+    return our_labels(str(release["spec"]["rollout"]), str(release["metadata"]["name"]))

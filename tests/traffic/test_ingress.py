@@ -9,11 +9,10 @@ from rollout.traffic.ingress import (
     beside,
     class_known,
     create_route,
-    create_side_service,
     set_weight,
-    side_service_name,
     weight_of,
 )
+from rollout.traffic.side import create_side_service, side_service_name
 from tests import build
 
 PREFIX = "nginx.ingress.kubernetes.io"

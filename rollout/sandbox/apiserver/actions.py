@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from rollout.kube.errors import TooManyRequests
+from rollout.resources.objects import name_of
 from rollout.resources.writes import Object
 from rollout.sandbox.apiserver.asks import Answer, Ask
 from rollout.sandbox.apiserver.bodies import delete_options
 from rollout.simulate import refusals
 from rollout.simulate.cluster import SimulatedCluster
 from rollout.simulate.disruptions import blocking_budget
-from rollout.simulate.objects import Json, dig, name_of, put
+from rollout.simulate.objects import Json, dig, put
 
 Action = Callable[[Ask, SimulatedCluster], Answer]
 

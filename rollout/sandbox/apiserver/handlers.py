@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from rollout.kube.errors import Refused
+from rollout.resources.objects import name_of, namespace_of, uid_of
 from rollout.resources.writes import Object, PatchType
 from rollout.sandbox.apiserver import actions
 from rollout.sandbox.apiserver.asks import Answer, Ask
@@ -14,7 +15,7 @@ from rollout.sandbox.apiserver.wire import Drawing, columns_of, shown, shown_lis
 from rollout.simulate import refusals
 from rollout.simulate.catalog import ApiResource
 from rollout.simulate.cluster import CUSTOM_PATCHES, SimulatedCluster
-from rollout.simulate.objects import Json, dig, drop, name_of, namespace_of, put, uid_of
+from rollout.simulate.objects import Json, dig, drop, put
 from rollout.simulate.patches import patched
 from rollout.simulate.registry import Deleted
 from rollout.simulate.scale import scale_of, scaled

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from rollout.resources.objects import labels_of
 from rollout.resources.writes import Object
 from rollout.sandbox.apiserver.asks import Ask
 from rollout.simulate import refusals
-from rollout.simulate.objects import labels_of
 from rollout.simulate.selectors import field_paths, field_test, label_test
 
 EVERYWHERE: Final = frozenset({"metadata.name", "metadata.namespace"})

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
+from rollout.resources.objects import name_of, namespace_of, uid_of
 from rollout.resources.writes import Object
-from rollout.simulate.objects import Json, name_of, namespace_of, timestamp, uid_of
+from rollout.simulate.objects import Json, timestamp
 from rollout.simulate.registry import DeleteOptions, Edit, Registry
 from rollout.simulate.store import Change
 

@@ -3,18 +3,17 @@
 Orphans that match the selector are adopted; own objects that no longer match are released.
 """
 
-from rollout.resources.writes import Object
-from rollout.simulate.controllers.base import Hands
-from rollout.simulate.objects import (
+from rollout.resources.objects import (
     controller_of,
-    controller_reference,
     is_terminating,
     labels_of,
     namespace_of,
     owners_of,
-    put,
     uid_of,
 )
+from rollout.resources.writes import Object
+from rollout.simulate.controllers.base import Hands
+from rollout.simulate.objects import controller_reference, put
 from rollout.simulate.registry import Edit
 from rollout.simulate.selectors import matches_structure
 

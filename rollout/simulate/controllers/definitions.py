@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
+from rollout.resources.objects import is_terminating, name_of
 from rollout.resources.writes import Object
 from rollout.simulate.controllers.base import Hands, Key
 from rollout.simulate.definitions import DEFINITIONS, storage_version
-from rollout.simulate.objects import Json, is_terminating, name_of, put, timestamp
+from rollout.simulate.objects import Json, put, timestamp
 from rollout.simulate.store import Change
 
 CLEANUP: Final = "customresourcecleanup.apiextensions.k8s.io"

@@ -10,6 +10,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from rollout.kube.errors import AlreadyExists
+from rollout.resources.objects import (
+    annotations_of,
+    controller_of,
+    is_terminating,
+    labels_of,
+    name_of,
+    namespace_of,
+    uid_of,
+)
 from rollout.resources.writes import Object
 from rollout.simulate.controllers import progress, surge
 from rollout.simulate.controllers.base import Hands, Key
@@ -27,21 +36,7 @@ from rollout.simulate.controllers.revisions import (
     size_annotations,
 )
 from rollout.simulate.names import template_hash
-from rollout.simulate.objects import (
-    EMPTY,
-    Json,
-    annotations_of,
-    condition_of,
-    controller_of,
-    dig,
-    drop,
-    is_terminating,
-    labels_of,
-    name_of,
-    namespace_of,
-    put,
-    uid_of,
-)
+from rollout.simulate.objects import EMPTY, Json, condition_of, dig, drop, put
 from rollout.simulate.registry import Edit
 from rollout.simulate.selectors import matches_structure
 from rollout.simulate.store import Change

@@ -4,19 +4,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
+from rollout.resources.objects import is_terminating, labels_of, name_of, namespace_of, uid_of
 from rollout.resources.writes import Object
 from rollout.simulate.controllers.base import Hands, Key
-from rollout.simulate.objects import (
-    Json,
-    controller_reference,
-    dig,
-    is_ready,
-    is_terminating,
-    labels_of,
-    name_of,
-    namespace_of,
-    uid_of,
-)
+from rollout.simulate.objects import Json, controller_reference, dig, is_ready
 from rollout.simulate.selectors import matches_map
 from rollout.simulate.store import Change
 

@@ -3,16 +3,10 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from rollout.resources.objects import is_terminating, namespace_of, owners_of, uid_of
 from rollout.resources.writes import Object
 from rollout.simulate.controllers.base import Hands, Key
-from rollout.simulate.objects import (
-    dig,
-    is_terminating,
-    namespace_of,
-    owners_of,
-    put,
-    uid_of,
-)
+from rollout.simulate.objects import dig, put
 from rollout.simulate.registry import FOREGROUND, ORPHAN, Edit
 from rollout.simulate.store import Change
 

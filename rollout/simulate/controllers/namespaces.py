@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Final
 
 from rollout.kube.errors import Refused
+from rollout.resources.objects import is_terminating, name_of
 from rollout.resources.writes import Object
 from rollout.simulate.controllers.base import Hands, Key
-from rollout.simulate.objects import Json, is_terminating, name_of, put
+from rollout.simulate.objects import Json, put
 from rollout.simulate.store import Change
 
 NAMESPACES: Final = "namespaces"

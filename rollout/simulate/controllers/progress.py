@@ -4,16 +4,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from rollout.resources.objects import name_of
 from rollout.resources.writes import Object
 from rollout.simulate.controllers.surge import asked, counted, max_unavailable
-from rollout.simulate.objects import (
-    EMPTY,
-    Json,
-    condition_of,
-    name_of,
-    parse_time,
-    timestamp,
-)
+from rollout.simulate.objects import EMPTY, Json, condition_of, parse_time, timestamp
 
 NO_DEADLINE: Final = 2**31 - 1
 PROGRESSING: Final = "Progressing"

@@ -6,26 +6,28 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from rollout.kube.errors import Refused
+from rollout.resources.objects import (
+    annotations_of,
+    controller_of,
+    is_terminating,
+    labels_of,
+    name_of,
+    namespace_of,
+    uid_of,
+)
 from rollout.resources.writes import Object
 from rollout.simulate.controllers.base import Hands, Key
 from rollout.simulate.controllers.claims import claim
 from rollout.simulate.objects import (
     EMPTY,
     Json,
-    annotations_of,
     condition_of,
-    controller_of,
     controller_reference,
     dig,
     is_ready,
-    is_terminating,
-    labels_of,
-    name_of,
-    namespace_of,
     parse_time,
     put,
     timestamp,
-    uid_of,
 )
 from rollout.simulate.selectors import matches_map, matches_structure
 from rollout.simulate.store import Change

@@ -3,19 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from rollout.resources.objects import annotations_of, name_of, namespace_of
 from rollout.resources.words import POD_TEMPLATE_HASH
 from rollout.resources.writes import Object
 from rollout.simulate.controllers.surge import max_surge
-from rollout.simulate.objects import (
-    EMPTY,
-    Json,
-    annotations_of,
-    controller_reference,
-    drop,
-    name_of,
-    namespace_of,
-    put,
-)
+from rollout.simulate.objects import EMPTY, Json, controller_reference, drop, put
 
 REVISION: Final = "deployment.kubernetes.io/revision"
 HISTORY: Final = "deployment.kubernetes.io/revision-history"

@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rollout.resources.objects import annotations_of
 from rollout.resources.writes import Object
-from rollout.simulate.objects import EMPTY, annotations_of
+from rollout.simulate.objects import EMPTY
 
 
 def is_rolling(deployment: Object) -> bool:
