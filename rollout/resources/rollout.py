@@ -1,9 +1,9 @@
 """Rollout: one per service, long-lived; which Deployment, which traffic, which strategy."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from rollout.resources.conditions import Condition
 from rollout.resources.duration import Duration, seconds
@@ -14,6 +14,21 @@ from rollout.resources.words import API_VERSION
 Name = Annotated[
     str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
 ]
+
+
+def _replicas(value: Any) -> Any:
+    if isinstance(value, str) or type(value) is int:
+        return str(value)
+    raise ValueError(f"{value!r} is no size: write a count such as 3, or a share such as 50%")
+
+
+Replicas = Annotated[
+    str,
+    BeforeValidator(_replicas),
+    Field(pattern=r"^([0-9]+|[0-9]+%)$"),
+    WithJsonSchema({"x-kubernetes-int-or-string": True, "pattern": "^([0-9]+|[0-9]+%)$"}),
+]
+"""A number of pods: a count (3) or a share ("50%")."""
 
 
 class OnUndecided(StrEnum):
@@ -71,7 +86,7 @@ class CanaryStep(Model):
     approval: Approval | None = Field(
         default=None, description="Wait for a person after this step has passed."
     )
-    replicas: Annotated[str, Field(pattern=r"^([0-9]+|[0-9]+%)$")] | None = Field(
+    replicas: Replicas | None = Field(
         default=None,
         description="Candidate pods at this step: a count or a percentage of the target's "
         "replicas. Left out: the share that matches the weight, rounded up.",

@@ -58,7 +58,9 @@ class Stage:
 
     def steered(self) -> Steered:
         beside = self.router.beside("web")
-        objects = {obj["metadata"]["name"]: obj for obj in self.cluster.list(self.kind, SPACE).items}
+        objects = {
+            obj["metadata"]["name"]: obj for obj in self.cluster.list(self.kind, SPACE).items
+        }
         return Steered(objects.get("web"), objects.get(beside or ""))
 
     def view(self) -> View:

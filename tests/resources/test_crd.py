@@ -95,6 +95,7 @@ BAD = [
     (changed(ROLLOUT, STEPS, [{"weight": 5, "minDuration": "60"}]), "minDuration"),
     (changed(ROLLOUT, STEPS, [{"weight": 5, "onUndecided": "Wait"}]), '"Hold"'),
     (changed(ROLLOUT, STEPS, [{"weight": 5, "replicas": "half"}]), "replicas"),
+    (changed(ROLLOUT, STEPS, [{"weight": 5, "replicas": 1.5}]), "replicas"),
     (changed(ROLLOUT, "spec.strategy.canary.bake", "5 minutes"), "bake"),
     (changed(ROLLOUT, "spec.target", None), "spec.target: Required value"),
     (changed(ROLLOUT, "spec.target.deployment", "Web_1"), "spec.target.deployment"),

@@ -1,7 +1,10 @@
 """What people and programs do to a release in the middle of it."""
 
 import shlex
+import time
 from collections.abc import Callable
+
+import httpx
 
 from rollout.resources.release import Release
 from rollout.resources.writes import Kind
@@ -10,14 +13,17 @@ from tests.scenarios.scenario import Deed, When
 from tests.scenarios.stage import Stage
 
 
-def holds(when: When, release: Release) -> bool:
+def holds(when: When, release: Release, stage: Stage) -> bool:
     """Whether a release is as a deed waits for."""
+    if when.write is not None:
+        return stage.gate is not None and stage.gate.closed
     status = release.status
     asked = {
         "phase": when.phase in {None, str(status.phase)},
         "weight": when.weight in {None, status.weight.applied},
         "reason": when.reason in {None, status.reason},
         "mark": when.mark is None or when.mark in status.marks,
+        "verdict": when.verdict in {None, status.verdict and status.verdict.result},
         "committed": when.committed in {None, status.committed},
     }
     return all(asked.values())
@@ -29,6 +35,8 @@ def carry_out(deed: Deed, stage: Stage) -> None:
         _run(deed, stage)
     if deed.do is not None:
         DEEDS[deed.do](stage, deed.to)
+    if deed.when.write is not None and stage.gate is not None:
+        stage.gate.open()
 
 
 def _run(deed: Deed, stage: Stage) -> None:
@@ -40,6 +48,21 @@ def _run(deed: Deed, stage: Stage) -> None:
 
 def _scale(stage: Stage, to: str | int | None) -> None:
     stage.patch(Kind.DEPLOYMENT, "web", {"spec": {"replicas": to}})
+
+
+def _scale_down(stage: Stage, to: str | int | None) -> None:
+    stage.scale_down(int(to or 0))
+
+
+def _ask(stage: Stage, to: str | int | None) -> None:
+    host, _, version = str(to).partition(" ")
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        answer = httpx.get(stage.edge.url, headers={"host": host}, trust_env=False)
+        if answer.is_success:
+            break
+        time.sleep(0.05)
+    assert answer.headers.get("x-version") == version, (answer.status_code, answer.headers)
 
 
 def _set_image(stage: Stage, to: str | int | None) -> None:
@@ -97,6 +120,8 @@ def _start_prometheus(stage: Stage, _: str | int | None) -> None:
 
 DEEDS: dict[str, Callable[[Stage, str | int | None], None]] = {
     "scale": _scale,
+    "scale down": _scale_down,
+    "ask": _ask,
     "set image": _set_image,
     "unpause": _unpause,
     "widen selector": _widen,

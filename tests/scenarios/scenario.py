@@ -1,5 +1,6 @@
 """A scenario as data that a person can read: what is shipped, who does what when, how it ends."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -23,6 +24,10 @@ class When(Part):
     reason: str | None = None
     mark: str | None = None
     committed: bool | None = None
+    write: int | None = None
+    """After so many writes of the phase; the first is the one that enters it, 0 is before any.
+    The controller's next write is held until the deed is done."""
+    verdict: str | None = None
 
 
 class Deed(Part):
@@ -73,17 +78,50 @@ class Scenario(Part):
     also: tuple[dict[str, Any], ...] = ()
     """Objects that are there besides those of the stage."""
     scaled: bool = False
-    """Whether the user's own scale-down stops pods that serve."""
+    """Whether the user's own scale-down stops pods that serve; the same one without us, before
+    the release, tells how long requests are lost then."""
     edited: bool = False
     """Whether an edit waits on a paused target at the end."""
     servers: tuple[Literal["emulator", "real"], ...] = ("emulator", "real")
     gone: bool = False
     """Whether the Release is gone at the end, because somebody deleted it."""
+    writes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """What the controller writes in a phase, in this order and nothing else."""
+
+    @property
+    def gated(self) -> bool:
+        """Whether the controller's writes must be counted."""
+        return bool(self.writes) or any(deed.when.write is not None for deed in self.deeds)
 
 
 def scenarios() -> list[Scenario]:
-    """Read all scenarios."""
+    """Read all scenarios; those with `afterEach` are told once after each write."""
     found = []
     for file in sorted(CASES.glob("*.yaml")):
-        found += [Scenario.model_validate(case) for case in yaml.safe_load(file.read_text())]
+        for case in yaml.safe_load(file.read_text()):
+            found += list(_told(case))
     return found
+
+
+def _told(case: dict[str, Any]) -> Iterator[Scenario]:
+    after = case.pop("afterEach", None)
+    yield Scenario.model_validate(case)
+    if after is None:
+        return
+    for phase, names in case["writes"].items():
+        for number, name in enumerate(names, 1):
+            late = "commit" in names[:number]
+            yield _after(case, phase, number, name, after["late" if late else "early"])
+
+
+def _after(
+    case: dict[str, Any], phase: str, number: int, name: str, rest: dict[str, Any]
+) -> Scenario:
+    when = {"phase": phase, "write": number}
+    told = {
+        **{key: value for key, value in case.items() if key not in {"writes", "tells"}},
+        **{key: value for key, value in rest.items() if key != "deed"},
+        "claim": f"{rest['claim']} after write {number} of {phase}: {name}",
+        "deeds": [{"when": when, **rest["deed"]}],
+    }
+    return Scenario.model_validate(told)

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeAlias
 
 import httpx
 
@@ -30,6 +30,7 @@ from rollout.sandbox.practice import ADDRESSES
 from rollout.sandbox.processes import Program, end, start_bound
 from tests.prometheus.pods import PodFollower
 from tests.prometheus.server import Prometheus
+from tests.scenarios.gate import Gate
 from tests.scenarios.scenario import Scenario
 
 STEPS: Final = [{"weight": 20, "minDuration": "3s"}, {"weight": 50, "minDuration": "3s"}]
@@ -41,6 +42,24 @@ POLICY: Final = {
     "noData": {"hold": "15s", "then": "Pause"},
     "providerError": {"hold": "5s", "then": "Pause"},
 }
+
+
+Owned: TypeAlias = dict[tuple[str, str], Any]
+
+COUNTED: Final = frozenset({"deployment.kubernetes.io/revision"})
+"""Annotations that Kubernetes keeps itself."""
+
+
+def annotations(obj: Object) -> dict[str, str]:
+    """Return the annotations that are not Kubernetes' own."""
+    notes = obj["metadata"].get("annotations") or {}
+    return {name: value for name, value in notes.items() if name not in COUNTED}
+
+
+def said(kind: Kind, spec: Object) -> Object:
+    """Return a spec without what a release is there to change."""
+    changed = {"template", "replicas"} if kind is Kind.DEPLOYMENT else set()
+    return {name: value for name, value in spec.items() if name not in changed}
 
 
 @dataclass(frozen=True)
@@ -67,6 +86,10 @@ class Stage:
         self.edge: Edge
         self.load: Load | None = None
         self.controller: Program | None = None
+        self.gate: Gate | None = None
+        self.before: Owned = {}
+        self.scaled_at: list[float] = []
+        """When a user scaled the target down, in seconds since the epoch."""
         self._stack = ExitStack()
         # A program ends with the thread that started it: this one lives as long as the stage.
         self._starter = ThreadPoolExecutor(1, "programs")
@@ -92,6 +115,7 @@ class Stage:
         edge = Edge(self.cluster, EdgeSettings(namespace=self.namespace))
         self.edge = self._stack.enter_context(edge)
         self._metrics()
+        self._gate()
         for body in (shop.deployment("v1"), shop.service(), shop.ingress(), self._rollout()):
             self.create(body)
         for body in self.scenario.also:
@@ -99,6 +123,28 @@ class Stage:
             self.create(body)
         self._await_served()
         self._come()
+        self.before = self.users()
+
+    def _gate(self) -> None:
+        if not self.scenario.gated:
+            return
+        server = self.server
+        self.gate = self._stack.enter_context(Gate(server.url, server.token, server.ca_file))
+        for when in (deed.when for deed in self.scenario.deeds):
+            if when.write is not None:
+                self.gate.close_after(str(when.phase), when.write)
+
+    def _kubeconfig(self) -> Path:
+        """Where the controller finds its server: behind the gate, where there is one."""
+        if self.gate is None:
+            return self.server.kubeconfig
+        cluster = {"name": "gate", "cluster": {"server": self.gate.url}}
+        user = {"name": "gate", "user": {"token": "the-gate-has-its-own"}}
+        context = {"name": "gate", "context": {"cluster": "gate", "user": "gate"}}
+        told = {"clusters": [cluster], "users": [user], "contexts": [context]}
+        file = self.folder / "gate.kubeconfig"
+        file.write_text(json.dumps({"current-context": "gate", **told}))
+        return file
 
     def _metrics(self) -> None:
         if self.scenario.metrics == "scrape":
@@ -126,17 +172,14 @@ class Stage:
         return body
 
     def _await_served(self) -> None:
+        self.await_served(4)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             answer = httpx.get(self.edge.url, headers={"host": shop.HOST}, trust_env=False)
-            if answer.is_success and self._all_ready():
+            if answer.is_success:
                 return
             time.sleep(0.05)
         raise AssertionError(f"the service did not come up: {answer.status_code} {answer.text}")
-
-    def _all_ready(self) -> bool:
-        status = self.cluster.get(Kind.DEPLOYMENT, self.namespace, "web").get("status", {})
-        return bool(status.get("availableReplicas", 0) == 4)
 
     def _come(self) -> None:
         if self.scenario.rate > 0:
@@ -147,8 +190,10 @@ class Stage:
         """Start a controller process for this namespace alone."""
         command = [
             *(sys.executable, "-m", "rollout", "-n", self.namespace),
-            *("--kubeconfig", str(self.server.kubeconfig), "controller"),
-            *("--pod-address-map", ADDRESSES, "--lease-seconds", "3", "--log-format", "json"),
+            *("--kubeconfig", str(self._kubeconfig()), "controller"),
+            *("--pod-address-map", ADDRESSES, "--log-format", "json"),
+            # A held write may wait for a person's command, and a call ends with the lease.
+            *("--lease-seconds", "15" if self.gate else "3"),
         ]
         started = self._starter.submit(start_bound, command, self.folder / "controller.log")
         self.controller = started.result(timeout=10)
@@ -210,6 +255,30 @@ class Stage:
             timeout=10.0,
         )
         answer.raise_for_status()
+
+    def users(self) -> Owned:
+        """What the user has said of each object of theirs, and may expect to find again."""
+        found: Owned = {}
+        for kind in (Kind.SERVICE, Kind.INGRESS, Kind.DEPLOYMENT):
+            for obj in self.cluster.list(kind, self.namespace).items:
+                own = (obj["metadata"].get("labels"), annotations(obj), said(kind, obj["spec"]))
+                found[kind.value.kind, obj["metadata"]["name"]] = own
+        return found
+
+    def scale_down(self, replicas: int) -> None:
+        """Have the user take pods away while they serve."""
+        self.scaled_at.append(time.time())
+        self.patch(Kind.DEPLOYMENT, "web", {"spec": {"replicas": replicas}})
+
+    def await_served(self, replicas: int) -> None:
+        """Wait until so many pods of the target are available."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            status = self.cluster.get(Kind.DEPLOYMENT, self.namespace, "web").get("status", {})
+            if status.get("availableReplicas", 0) == status.get("replicas", 0) == replicas:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"no {replicas} pods in 30 s: {status}")
 
     def delete(self, kind: Kind, name: str) -> None:
         """Delete an object."""
