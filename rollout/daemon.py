@@ -165,10 +165,14 @@ class Controller:
         self._told_to_stop.set()
         self._queue.stop()
         with self._working:
-            if not self._workers.join(GRACE_SECONDS):
-                log.warning("a pass did not end in time", problems=self._workers.problems())
+            ended = self._workers.join(GRACE_SECONDS)
             self._clock.stop()
-        self._elector.stop()
+        if not ended:
+            log.warning(
+                "a pass did not end in time: the lease is kept until it runs out",
+                problems=self._workers.problems(),
+            )
+        self._elector.stop(release=ended)
         self._collector.stop()
         self._probes.stop()
         self._recorder.stop(TELL_SECONDS)

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 from rollout.controller.observe import View, phase_of
 from rollout.controller.queue import Key
 from rollout.kube.cache import Change
+from rollout.resources.names import beside
 from rollout.resources.writes import Kind, Object
 
 STEERING: Final = frozenset({Kind.ROLLOUT, Kind.ROLLOUT_POLICY, Kind.SERVICE, Kind.INGRESS})
@@ -81,7 +82,7 @@ class Waker:
 def _may_belong(change: Change, target: str) -> bool:
     """ReplicaSets and pods bear the name of their Deployment, or of its candidate."""
     if change.kind is Kind.DEPLOYMENT:
-        return change.name in {target, f"{target}-candidate"}
+        return change.name in {target, beside(target)}
     return change.name.startswith(f"{target}-")
 
 

@@ -23,10 +23,10 @@ class Objection:
 
 def objections(snapshot: Snapshot) -> list[Objection]:
     """Return everything that stands against beginning this release, the gravest first."""
-    found = [*_rivals(snapshot), *_missing(snapshot)]
+    found = [*_rivals(snapshot), *_missing(snapshot), *_taken(snapshot)]
     if found or snapshot.target is None:
         return found
-    return [*_template(snapshot), *_traffic(snapshot), *_size(snapshot), *_settled(snapshot)]
+    return [*_template(snapshot), *_traffic(snapshot), *(_size(snapshot) or unsettled(snapshot))]
 
 
 def _rivals(snapshot: Snapshot) -> list[Objection]:
@@ -38,6 +38,17 @@ def _rivals(snapshot: Snapshot) -> list[Objection]:
 
 def _missing(snapshot: Snapshot) -> list[Objection]:
     return [Objection("NotFound", sentence) for sentence in snapshot.missing]
+
+
+def _taken(snapshot: Snapshot) -> list[Objection]:
+    return [
+        Objection(
+            "NameTaken",
+            f"{name} exists and was not made by us: the release needs that name for an object of "
+            "its own, so rename or delete it",
+        )
+        for name in snapshot.taken
+    ]
 
 
 def _template(snapshot: Snapshot) -> list[Objection]:
@@ -57,7 +68,8 @@ def _template(snapshot: Snapshot) -> list[Objection]:
 
 
 def _traffic(snapshot: Snapshot) -> list[Objection]:
-    found = [o for service in snapshot.services for o in _service(service)]
+    preview = [snapshot.preview] if snapshot.preview is not None else []
+    found = [o for service in (*snapshot.services, *preview) for o in unsteerable(service)]
     if not snapshot.services:
         labels = dict(snapshot.target.labels) if snapshot.target else {}
         found.append(
@@ -72,7 +84,8 @@ def _traffic(snapshot: Snapshot) -> list[Objection]:
     return found
 
 
-def _service(service: ServiceView) -> list[Objection]:
+def unsteerable(service: ServiceView) -> list[Objection]:
+    """Say why a Service that selects the target's pods cannot be narrowed to one version."""
     name = f"Service {service.name}"
     if service.type == "ExternalName":
         return [
@@ -85,7 +98,7 @@ def _service(service: ServiceView) -> list[Objection]:
             Objection(
                 "PublishesNotReady",
                 f"{name} has publishNotReadyAddresses: true and would send requests to pods that "
-                "are not ready: set it to false, or leave the Service out in spec.traffic.services",
+                "are not ready: set it to false, or give the Service another selector",
             )
         ]
     if service.strangers:
@@ -93,8 +106,8 @@ def _service(service: ServiceView) -> list[Objection]:
         return [
             Objection(
                 "SharedService",
-                f"{name} also selects pods that the target does not own ({pods}): narrow its "
-                "spec.selector, or leave it out in spec.traffic.services",
+                f"{name} also selects pods that the target does not own ({pods}): add a label to "
+                "its spec.selector that only the target's pods bear",
             )
         ]
     return []
@@ -121,6 +134,14 @@ def _routes(snapshot: Snapshot) -> list[Objection]:
                     "true on the Rollout if its controller does, or use `--strategy blue-green`",
                 )
             )
+        if not route.serves:
+            found.append(
+                Objection(
+                    "IngressElsewhere",
+                    f"Ingress {route.ingress} routes to none of the Services "
+                    f"({', '.join(snapshot.carriers)}): correct spec.traffic.ingresses",
+                )
+            )
         if route.rivals:
             found.append(
                 Objection(
@@ -144,7 +165,8 @@ def _size(snapshot: Snapshot) -> list[Objection]:
     return []
 
 
-def _settled(snapshot: Snapshot) -> list[Objection]:
+def unsettled(snapshot: Snapshot) -> list[Objection]:
+    """Say what lacks for the target to run one version, whole and ready, and nothing else."""
     target = snapshot.target
     if target is None:
         return []
@@ -154,7 +176,7 @@ def _settled(snapshot: Snapshot) -> list[Objection]:
         and len(serving) == 1
         and serving[0].ready == serving[0].alive == target.replicas
     )
-    if settled or target.replicas < 1:
+    if settled:
         return []
     sizes = ", ".join(f"{p.name} {p.ready} of {p.replicas} ready" for p in serving) or "no pods yet"
     return [
@@ -200,6 +222,8 @@ def _rollback(status: ReleaseStatus) -> Admission:
 
 
 def _pause(status: ReleaseStatus) -> Admission:
+    if status.paused_from is not None and status.paused_from.deadline is not None:
+        return Admission(accepted=True, message="the approval waits for as long as you want")
     if status.phase is Phase.PAUSED:
         return Admission(accepted=True, message="it is paused already")
     if status.phase not in PAUSABLE or (
@@ -220,6 +244,12 @@ def _resume(status: ReleaseStatus) -> Admission:
 
 def _promote(status: ReleaseStatus) -> Admission:
     where = status.paused_from.phase if status.paused_from else status.phase
+    if status.paused_from is not None and where not in {Phase.PROGRESSING, Phase.BAKING}:
+        return Admission(
+            accepted=False,
+            message=f"there is no step to pass while {where} ({status.paused_from.reason}): "
+            "`rollout resume` goes on, `rollout rollback` takes it back",
+        )
     if where not in {Phase.PROGRESSING, Phase.BAKING}:
         return Admission(
             accepted=False,

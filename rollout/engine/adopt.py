@@ -14,12 +14,13 @@ from rollout.engine.plan import (
     UnpauseTarget,
     WriteTemplate,
 )
-from rollout.engine.prepare import drained
 from rollout.engine.progress import followed
 from rollout.engine.rollback import (
     candidate_gone,
+    drained,
     finalizers_gone,
     go_back,
+    keep_edit,
     services_restored,
     side_services_gone,
     target_restored,
@@ -33,18 +34,22 @@ def template_written(draft: Draft) -> bool:
     status, target = draft.status, draft.snapshot.target
     if status.committed or target is None:
         return True
-    wanted = candidate_template(draft.snapshot)
+    wanted = candidate_template(draft.snapshot, status)
     if same(target.template, wanted):
+        draft.mark("written")
         draft.mark("templated")
+        draft.unmark("displaced")
         return True
     if draft.marked("templated") is not None:
         return _changed_again(draft, target.template)
     if edited(draft.snapshot, status) and draft.marked("displaced") is None:
         return _edit_waits(draft)
-    if draft.marked("displaced") is not None and edited(draft.snapshot, status):
-        draft.update(displaced_edit=dict(target.template))
     if wanted is None:
         raise ValueError("a release that adopts has no template")
+    if draft.marked("written") is None:
+        draft.mark("written")
+        draft.do(Enter(draft.status))
+    keep_edit(draft)
     draft.do(WriteTemplate(wanted))
     return draft.wait("WritingTemplate", f"{target.name} takes the released template")
 
@@ -59,9 +64,6 @@ def _changed_again(draft: Draft, template: Template) -> bool:
             "StableTemplateWritten",
             "the earlier template was written to the target: taken as a rollback",
         )
-    if draft.marked("displaced") is not None:
-        draft.unmark("templated")
-        return False
     return _edit_waits(draft)
 
 
@@ -74,7 +76,8 @@ def _edit_waits(draft: Draft) -> bool:
         draft,
         "EditWaiting",
         f"Deployment {draft.snapshot.target_name} was edited meanwhile and is paused: `rollout "
-        "resume` replaces the edit with the released template, `rollout rollback` goes back",
+        "resume` replaces the edit with the released template, `rollout rollback` with the earlier "
+        "one (both keep it in status.displacedEdit)",
     )
 
 
@@ -83,7 +86,8 @@ def adopted_pods(draft: Draft) -> PodSet | None:
     target = draft.snapshot.target
     if target is None:
         return None
-    wanted = target.template if draft.status.committed else candidate_template(draft.snapshot)
+    status = draft.status
+    wanted = target.template if status.committed else candidate_template(draft.snapshot, status)
     return next((pods for pods in target.pod_sets if same(pods.template, wanted)), None)
 
 

@@ -3,17 +3,21 @@
 from datetime import timedelta
 from typing import Final
 
+from rollout.engine.admission import unsteerable
 from rollout.engine.draft import Draft
 from rollout.engine.facts import (
     base_replicas,
     candidate_ready,
+    candidate_template,
     edited,
     foreign_ready,
     on_candidate,
+    same,
     stable_pods,
 )
 from rollout.engine.gates import pause
 from rollout.engine.plan import Enter, PauseTarget, ScaleCandidate, Select, SetWeight
+from rollout.engine.prepare import service_before
 from rollout.engine.rollback import go_back
 from rollout.engine.snapshot import DeploymentView, ServiceView
 from rollout.resources.release import Phase
@@ -36,6 +40,7 @@ def undisputed(draft: Draft) -> bool:
         _target_there(draft)
         and _not_taken_over(draft)
         and _not_at_zero(draft)
+        and _newcomers_narrowed(draft)
         and _selectors_kept(draft)
         and _target_kept(draft)
     )
@@ -90,15 +95,48 @@ def _not_at_zero(draft: Draft) -> bool:
     )
 
 
+def _newcomers_narrowed(draft: Draft) -> bool:
+    """Narrow a Service that came to select the target's pods in mid-release, as the others are."""
+    known = {saved.name for saved in draft.status.restore if saved.kind == "Service"}
+    new = [s for s in draft.snapshot.services if s.name not in known]
+    for service in new:
+        against = unsteerable(service)
+        if against:
+            return go_back(draft, Phase.FAILED, against[0].reason, against[0].message)
+        draft.tell(
+            "ServiceAppeared",
+            f"Service {service.name} selects the target's pods since a moment ago: it is narrowed",
+            warning=True,
+        )
+    if new:
+        draft.update(restore=[*draft.status.restore, *map(service_before, new)])
+        draft.do(Enter(draft.status))
+        draft.do(*(Select(service.name, expected_hash(draft)) for service in new))
+    return not new
+
+
 def _selectors_kept(draft: Draft) -> bool:
-    """Narrow a widened selector again; before the cutover not for ever."""
+    """Narrow a selector again that somebody has changed; before the cutover not for ever."""
     if draft.marked("narrowed") is None or draft.phase not in WATCHED | {Phase.ADOPTING}:
         return True
+    allowed = allowed_hashes(draft)
     for service in draft.snapshot.services:
-        if service.pinned is not None:
+        if service.pinned in allowed:
             draft.unmark(f"widened-{service.name}")
-    wide = [s for s in draft.snapshot.services if s.pinned is None]
+    wide = [s for s in draft.snapshot.services if s.pinned not in allowed]
     return all(_narrowed_again(draft, service) for service in wide)
+
+
+def allowed_hashes(draft: Draft) -> set[str | None]:
+    """Return what the Services may select now: two in the phases in which they move."""
+    hashes = draft.status.hashes
+    where = draft.status.paused_from.phase if draft.status.paused_from else draft.phase
+    allowed: set[str | None] = {expected_hash(draft)}
+    if where is Phase.PROMOTING and draft.marked("cutover") is None:
+        allowed.add(hashes.candidate)
+    if where is Phase.ADOPTING:
+        allowed |= {hashes.candidate, hashes.adopted}
+    return allowed - {None}
 
 
 def _narrowed_again(draft: Draft, service: ServiceView) -> bool:
@@ -111,6 +149,7 @@ def _narrowed_again(draft: Draft, service: ServiceView) -> bool:
         return True
     draft.do(Enter(draft.status))
     draft.do(Select(service.name, expected_hash(draft)))
+    draft.unmark(f"widened-{service.name}")
     if draft.phase is Phase.PREPARING:
         draft.unmark("narrowed")
     return False
@@ -123,8 +162,8 @@ def _count_widened(draft: Draft, service: ServiceView) -> int:
     who = service.changed_by or "somebody"
     draft.tell(
         "SelectorWidened",
-        f"Service {service.name} lost its narrowed selector to {who} (time {count}): "
-        "it is narrowed again",
+        f"Service {service.name} lost its narrowed selector to {who} (time {count}, it selects "
+        f"{service.pinned or 'both versions'}): it is narrowed again",
         warning=True,
     )
     return count
@@ -175,6 +214,7 @@ def _target_kept(draft: Draft) -> bool:
         return take_over(draft, f"{who} unpaused it with an edit of its template")
     if draft.marked("unpaused") is not None:
         draft.do(PauseTarget())
+        draft.unmark("unpaused")
         return False
     if draft.status.contests.get("unpaused", 0) >= 1:
         return take_over(draft, f"{who} unpaused it for the second time")
@@ -191,15 +231,18 @@ def _paused_again(draft: Draft, target: DeploymentView, who: str) -> bool:
         warning=True,
     )
     draft.do(Enter(draft.status), PauseTarget())
+    draft.unmark("unpaused")
     return False
 
 
 def candidate_fit(draft: Draft) -> bool:
-    """After the cutover a candidate without ready pods goes back at once (I1)."""
+    """After the cutover a candidate without ready pods goes back at once (I1).
+
+    In Adopting the target may be whole with the new version by now: then that takes over.
+    """
     snapshot, status = draft.snapshot, draft.status
-    if draft.phase is Phase.ADOPTING or not on_candidate(snapshot, status):
-        return True
-    if candidate_ready(snapshot, status) > 0:
+    fit = candidate_ready(snapshot, status) > 0 or _target_is_whole(draft)
+    if status.committed or fit or not on_candidate(snapshot, status):
         return True
     stable = stable_pods(snapshot, status)
     if stable is None or stable.ready == 0:
@@ -210,6 +253,14 @@ def candidate_fit(draft: Draft) -> bool:
         "CandidateNotReady",
         f"no candidate pod of {base_replicas(snapshot, status)} was ready while it had all traffic",
     )
+
+
+def _target_is_whole(draft: Draft) -> bool:
+    target, template = draft.snapshot.target, candidate_template(draft.snapshot, draft.status)
+    if draft.phase is not Phase.ADOPTING or target is None:
+        return False
+    new = (pods for pods in target.pod_sets if same(pods.template, template))
+    return any(pods.ready >= target.replicas > 0 for pods in new)
 
 
 def report_edit(draft: Draft) -> None:

@@ -42,14 +42,13 @@ def same(one: Template | None, other: Template | None) -> bool:
     return one is not None and other is not None and bare(one) == bare(other)
 
 
-def candidate_template(snapshot: Snapshot) -> Template | None:
-    """Return the template that is shipped, with the server's defaults when it has them.
+def candidate_template(snapshot: Snapshot, status: ReleaseStatus) -> Template | None:
+    """Return the template that is shipped: as the release has written it down.
 
-    The candidate Deployment went through the server's defaulting; what was asked did not.
+    It went through the server's defaulting when the candidate was created. The candidate itself
+    is not asked again: somebody may have edited it.
     """
-    if snapshot.candidate is not None:
-        return snapshot.candidate.template
-    resolved = snapshot.release.status.resolved
+    resolved = status.resolved
     return resolved.template if resolved else snapshot.template
 
 
@@ -72,11 +71,10 @@ def stable_ready(snapshot: Snapshot, status: ReleaseStatus) -> int:
 
 def candidate_pods(snapshot: Snapshot, status: ReleaseStatus) -> PodSet | None:
     """Return the ReplicaSet of the candidate Deployment that has its current template."""
-    if snapshot.candidate is None:
+    if snapshot.candidate is None or snapshot.candidate.left:
         return None
-    known = snapshot.candidate.with_hash(status.hashes.candidate)
-    if known is not None:
-        return known
+    if status.hashes.candidate is not None:
+        return snapshot.candidate.with_hash(status.hashes.candidate)
     return next(
         (p for p in snapshot.candidate.pod_sets if same(p.template, snapshot.candidate.template)),
         None,
@@ -168,4 +166,4 @@ def edited(snapshot: Snapshot, status: ReleaseStatus) -> bool:
         return False
     template = snapshot.target.template
     stable = status.resolved.stable_template
-    return not same(template, stable) and not same(template, candidate_template(snapshot))
+    return not same(template, stable) and not same(template, candidate_template(snapshot, status))

@@ -49,8 +49,13 @@ def _rollback(draft: Draft, said: str) -> None:
 
 
 def _pause(draft: Draft, said: str) -> None:
+    where = draft.status.paused_from
     if draft.phase is not Phase.PAUSED:
         pause(draft, "PausedByPerson", said)
+    elif where is not None and where.deadline is not None:
+        held = where.model_copy(update={"deadline": None, "reason": "PausedByPerson"})
+        draft.update(paused_from=held, reason="PausedByPerson", message=said)
+        draft.tell("PausedByPerson", f"{said}: the approval no longer ends by itself")
 
 
 def _resume(draft: Draft, said: str) -> None:

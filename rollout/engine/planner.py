@@ -16,7 +16,7 @@ from rollout.engine.plan import Event, Plan
 from rollout.engine.rollback import go_back
 from rollout.engine.snapshot import Snapshot
 from rollout.engine.verdicts import note_verdict
-from rollout.resources.conditions import with_condition
+from rollout.resources.conditions import with_condition, without_condition
 from rollout.resources.release import Phase, Weight
 
 NEEDS: Final[dict[Phase, tuple[Need, ...]]] = {
@@ -65,6 +65,8 @@ def _read_back(draft: Draft) -> None:
 
 def _goes_on(draft: Draft) -> bool:
     """Answer what comes before any progress. False: a turn was made; it is carried out first."""
+    if draft.snapshot.namespace_terminating:
+        return _let_go(draft)
     if draft.phase is Phase.ROLLING_BACK:
         return True
     if not _wanted(draft):
@@ -79,7 +81,20 @@ def _goes_on(draft: Draft) -> bool:
         and candidate_fit(draft)
         and _not_failed(draft)
         and progress.candidate_shaky(draft)
+        and progress.stable_there(draft)
     )
+
+
+def _let_go(draft: Draft) -> bool:
+    """The namespace goes with all that is in it: nothing is restored, nothing may be held up."""
+    if rollback.finalizers_gone(draft):
+        draft.update(
+            phase=Phase.CANCELLED,
+            reason="NamespaceTerminating",
+            message="the namespace is being deleted",
+            finished_at=draft.now,
+        )
+    return False
 
 
 def _latched(snapshot: Snapshot) -> bool:
@@ -140,7 +155,8 @@ def _guarded(snapshot: Snapshot, draft: Draft, now: datetime) -> Plan:
     sealed = draft.plan()
     broken = next(violations(snapshot, sealed.actions, sealed.status), None)
     if broken is None:
-        return sealed
+        kept = without_condition(sealed.status.conditions, "Safe")
+        return replace(sealed, status=sealed.status.model_copy(update={"conditions": kept}))
     before = snapshot.release.status
     conditions = with_condition(
         before.conditions, "Safe", holds=False, reason="RuleWouldBreak", message=broken, now=now

@@ -4,14 +4,14 @@ The order is the design: write down what is there, stop the target from rolling,
 Services so that no candidate pod can get a request by its labels, and only then create one.
 """
 
-from rollout.engine.admission import objections
+from rollout.engine.admission import objections, unsettled
 from rollout.engine.draft import Draft, Need
 from rollout.engine.facts import (
     base_replicas,
     candidate_pods,
     candidate_template,
     current_step,
-    drain,
+    edited,
     pods_for,
     untracked,
 )
@@ -20,6 +20,8 @@ from rollout.engine.plan import (
     CreateCandidate,
     CreateRoute,
     CreateSideService,
+    DeleteRoute,
+    DeleteSideService,
     Enter,
     PauseTarget,
     SaveRestore,
@@ -27,8 +29,8 @@ from rollout.engine.plan import (
     Select,
     SetWeight,
 )
-from rollout.engine.rollback import go_back
-from rollout.engine.snapshot import DeploymentView, Snapshot
+from rollout.engine.rollback import candidate_gone, drained, go_back
+from rollout.engine.snapshot import DeploymentView, ServiceView, Snapshot
 from rollout.resources.duration import format_duration
 from rollout.resources.release import Hashes, Phase, Resolved, Saved
 from rollout.resources.words import RESTORE_FINALIZER
@@ -80,10 +82,13 @@ def saved(draft: Draft) -> bool:
     if draft.status.resolved is not None:
         return True
     snapshot = draft.snapshot
+    against = unsettled(snapshot)
+    if against:
+        return draft.wait(against[0].reason, against[0].message)
     resolved = resolve(snapshot)
     draft.update(
         resolved=resolved,
-        restore=_save(snapshot),
+        restore=what_was_there(snapshot),
         hashes=Hashes(stable=resolved.stable_hash),
     )
     draft.do(SaveRestore(draft.status))
@@ -101,7 +106,7 @@ def resolve(snapshot: Snapshot) -> Resolved:
         policy=snapshot.policy,
         traffic=snapshot.traffic.model_copy(
             update={
-                "services": [service.name for service in snapshot.services],
+                "services": list(snapshot.carriers),
                 "ingresses": [route.ingress for route in snapshot.routes],
             }
         ),
@@ -117,7 +122,8 @@ def resolve(snapshot: Snapshot) -> Resolved:
     )
 
 
-def _save(snapshot: Snapshot) -> list[Saved]:
+def what_was_there(snapshot: Snapshot) -> list[Saved]:
+    """Return how each object of the user was before the first change to it (I5)."""
     found = []
     if (target := snapshot.target) is not None:
         fields = target.saved or {"spec.paused": target.paused}
@@ -125,10 +131,13 @@ def _save(snapshot: Snapshot) -> list[Saved]:
             Saved(kind="Deployment", name=target.name, uid=target.uid, fields=dict(fields))
         )
     services = [*snapshot.services, *([snapshot.preview] if snapshot.preview else [])]
-    for service in services:
-        kept = service.saved or {"spec.selector.pod-template-hash": service.pinned}
-        found.append(Saved(kind="Service", name=service.name, uid=service.uid, fields=dict(kept)))
-    return found
+    return [*found, *map(service_before, services)]
+
+
+def service_before(service: ServiceView) -> Saved:
+    """Return how a Service was: as an earlier release noted, else as it is."""
+    kept = service.saved or {"spec.selector.pod-template-hash": service.pinned}
+    return Saved(kind="Service", name=service.name, uid=service.uid, fields=dict(kept))
 
 
 def target_paused(draft: Draft) -> bool:
@@ -136,12 +145,7 @@ def target_paused(draft: Draft) -> bool:
     target = draft.snapshot.target
     if target is None:
         return go_back(draft, Phase.FAILED, "TargetGone", "the target Deployment is gone")
-    if not target.paused:
-        draft.do(PauseTarget())
-        return draft.wait("PausingTarget", f"pausing Deployment {target.name}")
-    if not target.observed:
-        return draft.wait("PausingTarget", f"Deployment {target.name} has yet to see its pause")
-    if len(target.populated) > 1 and draft.marked("narrowed") is None:
+    if draft.marked("narrowed") is None and _rolling(draft):
         return go_back(
             draft,
             Phase.FAILED,
@@ -149,7 +153,21 @@ def target_paused(draft: Draft) -> bool:
             f"Deployment {target.name} began an update of its own before it could be paused: "
             "start again when that is over",
         )
+    if not target.paused or target.saved is None:
+        draft.do(PauseTarget())
+        return draft.wait("PausingTarget", f"pausing Deployment {target.name}")
+    if not target.observed:
+        return draft.wait("PausingTarget", f"Deployment {target.name} has yet to see its pause")
     return True
+
+
+def _rolling(draft: Draft) -> bool:
+    """Whether the target has begun, or will begin, an update of its own."""
+    target = draft.snapshot.target
+    if target is None:
+        return False
+    about_to = not target.paused and edited(draft.snapshot, draft.status)
+    return about_to or len(target.populated) > 1
 
 
 def services_narrowed(draft: Draft) -> bool:
@@ -165,19 +183,35 @@ def services_narrowed(draft: Draft) -> bool:
     return drained(draft, "narrowed", "the Services select the stable version")
 
 
-def drained(draft: Draft, mark: str, what: str) -> bool:
-    """Wait for routers and endpoints that lag, from when a move was read back."""
-    since = draft.mark(mark)
-    if draft.expired(since, drain(draft.snapshot)):
+def leftovers_gone(draft: Draft) -> bool:
+    """Clear away what an earlier release left behind: its traffic first, then its pods."""
+    snapshot = draft.snapshot
+    routes = [r for r in snapshot.routes if r.exists and r.left]
+    sides = [s for s in snapshot.side_services if s.exists and s.left]
+    candidate = snapshot.candidate if snapshot.candidate and snapshot.candidate.left else None
+    if not (routes or sides or candidate):
         return True
-    return draft.wait("Draining", f"{what}; waiting for routers", since + drain(draft.snapshot))
+    loud = [route for route in routes if route.weight > 0]
+    if loud:
+        draft.unmark("cleared")
+        draft.do(*(SetWeight(route.ingress, 0) for route in loud))
+        return draft.wait("ClearingLeftovers", "an earlier release's share goes back to stable")
+    if not drained(draft, "cleared", "an earlier release's canary has no traffic"):
+        return False
+    draft.do(*(DeleteRoute(route.ingress) for route in routes))
+    if not routes and (candidate is None or candidate_gone(draft)):
+        draft.do(*(DeleteSideService(side.service) for side in sides))
+    return draft.wait("ClearingLeftovers", "what an earlier release left behind is cleared away")
 
 
 def candidate_created(draft: Draft) -> bool:
     """Create the candidate Deployment empty, and learn its hash."""
     snapshot = draft.snapshot
+    if snapshot.taken:
+        names = ", ".join(snapshot.taken)
+        return draft.wait("NameTaken", f"{names}: exists and was not made by us; delete it")
     if snapshot.candidate is None:
-        template = candidate_template(snapshot)
+        template = candidate_template(snapshot, draft.status)
         if template is None:
             raise ValueError("a release that is prepared has no template")
         draft.do(CreateCandidate(template))
@@ -211,8 +245,8 @@ def preparing_size(draft: Draft) -> int:
 
 
 def candidate_sized(draft: Draft) -> bool:
-    """Bring the candidate to the size for what comes next, within its deadline."""
-    return sized(draft, preparing_size(draft)) or (in_time(draft) and False)
+    """Bring the candidate to the size for what comes next."""
+    return sized(draft, preparing_size(draft))
 
 
 def sized(draft: Draft, wanted: int) -> bool:
@@ -256,8 +290,14 @@ def routes_at_zero(draft: Draft) -> bool:
 
 
 def in_time(draft: Draft) -> bool:
-    """Go back when the candidate has had its time."""
-    since = draft.status.progress_since or draft.now
+    """Go back when what a phase or step begins with has had its time.
+
+    Once the weight was reached this is over. A candidate that lost its ready pods later has its
+    time from the first such moment, however often it comes up in between.
+    """
+    if draft.marked("weight") is not None:
+        return True
+    since = draft.marked("shaky") or draft.status.progress_since or draft.now
     allowed = draft.snapshot.strategy.common.progress_deadline
     if not draft.expired(since, allowed):
         return True
@@ -265,7 +305,7 @@ def in_time(draft: Draft) -> bool:
         draft,
         Phase.ROLLED_BACK,
         "ProgressDeadlineExceeded",
-        f"the candidate was not ready within {format_duration(allowed)}: {draft.status.message}",
+        f"{format_duration(allowed)} were not enough: {draft.status.message}",
     )
 
 
@@ -282,10 +322,12 @@ def prepared(draft: Draft) -> bool:
 
 
 NEEDS: tuple[Need, ...] = (
+    in_time,
     finalizers,
     saved,
     target_paused,
     services_narrowed,
+    leftovers_gone,
     candidate_created,
     candidate_sized,
     side_services,

@@ -1,5 +1,7 @@
 """Progressing: canary steps, and blue-green's wait before the cutover."""
 
+from datetime import datetime
+
 from rollout.analysis.verdict import Verdict
 from rollout.engine.draft import Draft, Need
 from rollout.engine.facts import (
@@ -7,18 +9,44 @@ from rollout.engine.facts import (
     candidate_ready,
     current_step,
     pods_for,
+    stable_ready,
     step_count,
 )
 from rollout.engine.gates import approved, passed, pause, unavailable
-from rollout.engine.plan import ScaleCandidate, SetWeight
+from rollout.engine.plan import CreateRoute, CreateSideService, ScaleCandidate, SetWeight
 from rollout.engine.prepare import in_time, sized
 from rollout.engine.rollback import go_back
 from rollout.resources.duration import format_duration
 from rollout.resources.release import Phase
 from rollout.resources.rollout import CanaryStep, OnUndecided
 
+STABLE_READY = "StableReady"
 DEFAULT_PATIENCE = 10
 """Without maxDuration a step waits this many times its minDuration for a clear verdict."""
+
+
+def reached_in_time(draft: Draft) -> bool:
+    """Go back when a step's weight could not be reached in its time."""
+    return draft.snapshot.strategy.canary is None or in_time(draft)
+
+
+def routes_intact(draft: Draft) -> bool:
+    """Make anew, at weight 0, what somebody has deleted of ours: the share is set again after."""
+    if draft.snapshot.strategy.canary is None:
+        return True
+    routes = [r for r in draft.snapshot.routes if not r.exists]
+    sides = [s for s in draft.snapshot.side_services if not s.exists]
+    if not routes and not sides:
+        draft.unmark("route-gone")
+        return True
+    if draft.marked("route-gone") is None:
+        gone = ", ".join([r.canary for r in routes] + [s.name for s in sides])
+        draft.tell("RouteGone", f"{gone} was deleted by somebody: made anew", warning=True)
+    draft.mark("route-gone")
+    draft.unmark("weight")
+    draft.do(*(CreateSideService(s.service, draft.status.hashes.candidate or "") for s in sides))
+    draft.do(*(CreateRoute(route.ingress) for route in routes))
+    return draft.wait("CreatingRoute", "the canary route is made anew")
 
 
 def step_reached(draft: Draft) -> bool:
@@ -31,14 +59,20 @@ def step_reached(draft: Draft) -> bool:
     wanted = pods_for(step, base_replicas(draft.snapshot, draft.status))
     if not behind:
         followed(draft, wanted)
-        draft.mark("weight")
+        _steady(draft, draft.mark("weight"))
         return True
     if not sized(draft, wanted):
-        return in_time(draft) and False
+        return False
     draft.unmark("weight")
     draft.weigh(step.weight)
     draft.do(*(SetWeight(route.ingress, step.weight) for route in behind))
     return draft.wait("SettingWeight", f"setting the candidate's weight to {step.weight} %")
+
+
+def _steady(draft: Draft, since: datetime) -> None:
+    """Forget that the candidate flapped, once it has not for as long as its deadline."""
+    if draft.now >= since + draft.snapshot.strategy.common.progress_deadline:
+        draft.unmark("shaky")
 
 
 def followed(draft: Draft, wanted: int) -> None:
@@ -137,6 +171,22 @@ def step_over(draft: Draft) -> bool:
     return True
 
 
+def stable_there(draft: Draft) -> bool:
+    """Change no share while stable has no ready pod and the candidate has (I1)."""
+    snapshot, status = draft.snapshot, draft.status
+    shared = [r for r in snapshot.routes if r.exists and r.weight > 0]
+    alone = stable_ready(snapshot, status) == 0 and candidate_ready(snapshot, status) > 0
+    if draft.marked("cutover") is not None or not (shared and alone):
+        if any(c.type == STABLE_READY for c in status.conditions):
+            draft.drop_condition(STABLE_READY)
+        return True
+    sentence = "no pod of the stable version is ready: nothing is changed until one is"
+    if not any(c.type == STABLE_READY for c in status.conditions):
+        draft.tell("StableNotReady", sentence, warning=True)
+    draft.condition(STABLE_READY, holds=False, reason="NoReadyPods", message=sentence)
+    return draft.wait("WaitingForStable", sentence)
+
+
 def candidate_shaky(draft: Draft) -> bool:
     """Take traffic away from a candidate with no ready pod (I1). True: nothing to fear."""
     routes = [r for r in draft.snapshot.routes if r.exists and r.weight > 0]
@@ -172,6 +222,8 @@ def shaky_too_long(draft: Draft) -> bool:
 
 
 NEEDS: tuple[Need, ...] = (
+    reached_in_time,
+    routes_intact,
     step_reached,
     step_judged,
     step_approved,

@@ -7,6 +7,7 @@ going back even when status could not be written.
 from rollout.engine.draft import Draft, Need
 from rollout.engine.facts import (
     candidate_alive,
+    candidate_ready,
     candidate_template,
     drain,
     edited,
@@ -21,6 +22,7 @@ from rollout.engine.plan import (
     DeleteCandidate,
     DeleteRoute,
     DeleteSideService,
+    Enter,
     LatchCandidate,
     LatchTarget,
     PauseTarget,
@@ -33,7 +35,7 @@ from rollout.engine.plan import (
     UnpauseTarget,
     WriteTemplate,
 )
-from rollout.engine.snapshot import ServiceView
+from rollout.engine.snapshot import DeploymentView, PodSet, RouteView, ServiceView
 from rollout.resources.release import Ending, Phase
 from rollout.resources.words import RESTORE_FINALIZER
 from rollout.resources.writes import Kind
@@ -45,7 +47,7 @@ def go_back(draft: Draft, phase: Phase, reason: str, message: str) -> bool:
     Returns False, so that a need can end with it.
     """
     if adopting(draft):
-        draft.mark("templated")
+        draft.mark("written")
     draft.do(*retreat(draft))
     draft.unmark("retreated", "left")
     draft.weigh(0)
@@ -64,36 +66,79 @@ def retreat(draft: Draft) -> list[Action]:
     snapshot, status = draft.snapshot, draft.status
     moves: list[Action] = []
     if adopting(draft):
-        back_on = status.hashes.candidate
-        moved = [s for s in snapshot.services if s.pinned == status.hashes.adopted]
-        if back_on is not None and ready_of(snapshot, back_on) > 0:
-            moves += [Select(s.name, back_on, latch=True) for s in moved]
+        moves += _off_target(draft)
     elif (home := home_hash(draft)) is not None:
         moved = list(on_candidate(snapshot, status))
         moves += [Select(service.name, home, latch=True) for service in moved]
-    weighted = [r for r in snapshot.routes if r.exists and r.weight > 0]
-    moves += [SetWeight(route.ingress, 0, latch=True) for route in weighted]
+    moves += [SetWeight(route.ingress, 0, latch=True) for route in may_be_silenced(draft)]
     return moves
+
+
+def may_be_silenced(draft: Draft) -> list[RouteView]:
+    """Return routes that give the candidate a share which somebody else can take (I1)."""
+    weighted = [r for r in draft.snapshot.routes if r.exists and r.weight > 0]
+    alone = candidate_ready(draft.snapshot, draft.status) > 0 and not stable_side_ready(draft)
+    return [] if alone else weighted
+
+
+def stable_side_ready(draft: Draft) -> bool:
+    """Whether the Services have a ready pod to send requests to."""
+    return all(
+        service.pinned is None or ready_of(draft.snapshot, service.pinned) > 0
+        for service in draft.snapshot.services
+    )
+
+
+def _off_target(draft: Draft) -> list[Action]:
+    """In Adopting: back to the candidate; without one that is ready, to stable's last pods."""
+    snapshot, hashes = draft.snapshot, draft.status.hashes
+    if hashes.candidate is not None and ready_of(snapshot, hashes.candidate) > 0:
+        moved = [s for s in snapshot.services if s.pinned == hashes.adopted]
+        return [Select(service.name, hashes.candidate, latch=True) for service in moved]
+    stable = stable_pods(snapshot, draft.status)
+    if stable is None or stable.ready == 0:
+        return []
+    held: list[Action] = [PauseTarget()] if snapshot.target and not snapshot.target.paused else []
+    moved = [s for s in snapshot.services if s.pinned != stable.hash]
+    return [*held, *(Select(service.name, stable.hash, latch=True) for service in moved)]
 
 
 def adopting(draft: Draft) -> bool:
     """Whether the target has been given the candidate's template, so that stable is not whole."""
     target, resolved = draft.snapshot.target, draft.status.resolved
-    if target is None or resolved is None:
+    if target is None or resolved is None or target.uid != resolved.deployment_uid:
         return False
-    if draft.marked("templated") is not None:
+    if draft.marked("written") is not None:
         return True
-    released = same(target.template, candidate_template(draft.snapshot))
+    released = same(target.template, candidate_template(draft.snapshot, draft.status))
     return released and not same(target.template, resolved.stable_template)
 
 
 def home_hash(draft: Draft) -> str | None:
-    """Return the hash that all traffic goes back to; None while none has ready pods (I1, I9)."""
+    """Return the hash that all traffic goes back to; None while none has ready pods (I1, I9).
+
+    After a takeover the target rolls as somebody else wants it to: a candidate that serves goes
+    on until those pods are whole; else the larger of its two sets serves.
+    """
     stable = stable_pods(draft.snapshot, draft.status)
+    other = foreign_ready(draft.snapshot, draft.status)
+    if taken_over(draft) and other is not None:
+        return _of_taken_over(draft, stable, other)
     if stable is not None and stable.ready > 0:
         return stable.hash
-    other = foreign_ready(draft.snapshot, draft.status)
     return other.hash if other else None
+
+
+def _of_taken_over(draft: Draft, stable: PodSet | None, other: PodSet) -> str | None:
+    target = draft.snapshot.target
+    if target is not None and other.ready >= target.replicas:
+        return other.hash
+    serving = on_candidate(draft.snapshot, draft.status)
+    if serving and candidate_ready(draft.snapshot, draft.status) > 0:
+        return None
+    if stable is not None and stable.ready >= other.ready:
+        return stable.hash
+    return other.hash
 
 
 def latched(draft: Draft) -> bool:
@@ -129,6 +174,7 @@ def target_whole(draft: Draft) -> bool:
         return False
     stable = status.resolved.stable_template
     if not same(target.template, stable):
+        keep_edit(draft)
         draft.do(WriteTemplate(stable))
         return draft.wait("RestoringTemplate", f"giving {target.name} its earlier template back")
     pods = stable_pods(draft.snapshot, status)
@@ -142,6 +188,14 @@ def target_whole(draft: Draft) -> bool:
         f"{target.name} brings back the stable version without traffic: "
         f"{pods.ready if pods else 0} of {target.replicas} pods are ready",
     )
+
+
+def keep_edit(draft: Draft) -> None:
+    """Write an edit down before it is replaced, so that it is never lost (I5)."""
+    target = draft.snapshot.target
+    if target is not None and edited(draft.snapshot, draft.status):
+        draft.update(displaced_edit=dict(target.template))
+        draft.do(Enter(draft.status))
 
 
 def _left_target(draft: Draft) -> bool:
@@ -161,30 +215,50 @@ def traffic_home(draft: Draft) -> bool:
     """Have no request go to the candidate, and let routers follow."""
     snapshot = draft.snapshot
     weighted = [r for r in snapshot.routes if r.exists and r.weight > 0]
-    draft.do(*(SetWeight(route.ingress, 0, latch=True) for route in weighted))
+    if snapshot.target is None:
+        return _handed_back(draft, weighted)
+    draft.do(*(SetWeight(route.ingress, 0, latch=True) for route in may_be_silenced(draft)))
     astray = [s for s in snapshot.services if _astray(draft, s)]
     home = home_hash(draft)
     if home is not None:
         draft.do(*(Select(service.name, home, latch=True) for service in astray))
     elif astray:
-        draft.condition(
-            "StableReady",
-            holds=False,
-            reason="NoReadyPods",
-            message="no pod of the stable version is ready: traffic stays until one is",
-        )
-        return draft.wait("WaitingForStable", "waiting for a ready pod of the stable version")
+        return _stable_awaited(draft)
+    if weighted and not may_be_silenced(draft):
+        return _stable_awaited(draft)
+    draft.drop_condition("StableReady")
     if astray or weighted:
         draft.unmark("retreated")
         return draft.wait("MovingTraffic", "moving all traffic back to the stable version")
-    since = draft.mark("retreated")
-    if draft.expired(since, drain(snapshot)):
-        return True
-    return draft.wait(
-        "Draining",
-        "no traffic is sent to the candidate; waiting for routers",
-        since + drain(snapshot),
+    return drained(draft, "retreated", "no traffic is sent to the candidate")
+
+
+def _stable_awaited(draft: Draft) -> bool:
+    draft.condition(
+        "StableReady",
+        holds=False,
+        reason="NoReadyPods",
+        message="no pod of the stable version is ready: traffic stays until one is",
     )
+    return draft.wait("WaitingForStable", "waiting for a ready pod of the stable version")
+
+
+def _handed_back(draft: Draft, weighted: list[RouteView]) -> bool:
+    """Without a target there is no home: the Services get their own selectors before all else."""
+    if not services_restored(draft):
+        return False
+    draft.do(*(SetWeight(route.ingress, 0, latch=True) for route in weighted))
+    if weighted:
+        return draft.wait("MovingTraffic", "the target is gone: the candidate's share ends")
+    return drained(draft, "retreated", "the Services have their own selectors")
+
+
+def drained(draft: Draft, mark: str, what: str) -> bool:
+    """Wait for routers and endpoints that lag, from when a move was read back."""
+    since = draft.mark(mark)
+    if draft.expired(since, drain(draft.snapshot)):
+        return True
+    return draft.wait("Draining", f"{what}; waiting for routers", since + drain(draft.snapshot))
 
 
 def _astray(draft: Draft, service: ServiceView) -> bool:
@@ -196,10 +270,10 @@ def _astray(draft: Draft, service: ServiceView) -> bool:
         return True
     if service.pinned == status.hashes.adopted:
         return True
-    return ready_of(snapshot, service.pinned) == 0 and home_hash(draft) not in (
-        None,
-        service.pinned,
-    )
+    home = home_hash(draft)
+    if home is None or service.pinned == home:
+        return False
+    return taken_over(draft) or ready_of(snapshot, service.pinned) == 0
 
 
 def routes_gone(draft: Draft) -> bool:
@@ -259,19 +333,20 @@ def services_restored(draft: Draft) -> bool:
 def target_restored(draft: Draft) -> bool:
     """Give the target back; an edit that nobody has judged goes on waiting on a paused target."""
     target = draft.snapshot.target
-    if target is None or (target.saved is None and target.latch is None):
+    if target is None or not _held(draft, target):
         return True
     if edit_waits(draft):
         if target.latch is None and target.paused and draft.marked("edit-left") is not None:
             return True
-        if not target.paused and not taken_over(draft):
+        if not target.paused:
             draft.do(PauseTarget())
         draft.do(RestoreTarget(keep_paused=True))
         draft.mark("edit-left")
         draft.tell(
             "EditWaiting",
             f"Deployment {target.name} was edited meanwhile and stays paused with that edit: "
-            "`rollout start` releases it",
+            "`rollout start` with its version releases it; to drop it, set the earlier image and "
+            f"`kubectl rollout resume deployment/{target.name}`",
             warning=True,
         )
         return False
@@ -279,9 +354,22 @@ def target_restored(draft: Draft) -> bool:
     return draft.wait("RestoringTarget", f"giving Deployment {target.name} back")
 
 
+def _held(draft: Draft, target: DeploymentView) -> bool:
+    """Whether the target still bears something of ours; its own note may have been lost."""
+    if target.saved is not None or target.latch is not None:
+        return True
+    resolved = draft.status.resolved
+    if resolved is None or target.uid != resolved.deployment_uid:
+        return False
+    before = [s.fields for s in draft.status.restore if s.kind == "Deployment"]
+    return any(bool(fields.get("spec.paused")) != target.paused for fields in before)
+
+
 def edit_waits(draft: Draft) -> bool:
     """Whether the target holds a template that no release has judged, and is not in use."""
-    return edited(draft.snapshot, draft.status) and not taken_over(draft)
+    ending = draft.status.ending
+    rolls = ending is not None and ending.reason in {"TargetTakenOver", "TargetNotSettled"}
+    return edited(draft.snapshot, draft.status) and not rolls
 
 
 def taken_over(draft: Draft) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rollout.analysis.verdict import ReleaseVerdict
+from rollout.resources.names import beside
 from rollout.resources.policy import RolloutPolicySpec
 from rollout.resources.release import Release
 from rollout.resources.rollout import Rollout, Strategy, Traffic
@@ -50,6 +51,8 @@ class DeploymentView:
     latch: str | None = None
     saved: Mapping[str, Any] | None = None
     """What a `rollout.dev/restore` annotation says was there before us."""
+    left: bool = False
+    """Whether it is ours, but of an earlier release that did not clear it away."""
     changed_by: str = ""
     """Field manager that last set `spec.paused`."""
     manager: str = ""
@@ -101,6 +104,10 @@ class RouteView:
     ingress_class: str = ""
     class_known: bool = True
     """Whether the class is known to honour canary annotations."""
+    serves: bool = True
+    """Whether it routes to a Service that carries the split."""
+    left: bool = False
+    """Whether our Ingress is of an earlier release that did not clear it away."""
     rivals: tuple[str, ...] = ()
     """Other canary Ingresses on the same host and path."""
 
@@ -114,6 +121,8 @@ class SideService:
     """The user's Service that it stands beside."""
     exists: bool = False
     pinned: str | None = None
+    left: bool = False
+    """Whether it is of an earlier release that did not clear it away."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +146,9 @@ class Snapshot:
     target: DeploymentView | None = None
     candidate: DeploymentView | None = None
     services: tuple[ServiceView, ...] = ()
+    """Every Service that selects the target's pods."""
+    carriers: tuple[str, ...] = ()
+    """Names of those that carry the split."""
     side_services: tuple[SideService, ...] = ()
     preview: ServiceView | None = None
     """The user's preview Service, when blueGreen names one."""
@@ -144,6 +156,8 @@ class Snapshot:
     rivals: tuple[Rival, ...] = ()
     missing: tuple[str, ...] = ()
     """Sentences about objects that the Rollout names and that are not there."""
+    taken: tuple[str, ...] = ()
+    """Objects of others that bear a name of ours."""
     fixed_base: bool = False
     """An autoscaler follows memory or values: the size at the start is the base."""
     template: Template | None = None
@@ -154,14 +168,12 @@ class Snapshot:
     template_problem: str = ""
     verdict: ReleaseVerdict | None = None
     """What the judge says of the current step or bake; None before its first look."""
-    stable_evidence: bool = True
-    """Whether stable has the minimum of evidence that a cutover needs as its reference."""
     namespace_terminating: bool = False
 
     @property
     def candidate_name(self) -> str:
         """Deterministic name of the candidate Deployment."""
-        return f"{self.target_name}-candidate"
+        return beside(self.target_name)
 
     @property
     def target_name(self) -> str:

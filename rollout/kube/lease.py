@@ -83,11 +83,11 @@ class Elector:
         self._tries.start()
         self._tells.start()
 
-    def stop(self, timeout: float = 5.0) -> None:
+    def stop(self, timeout: float = 5.0, *, release: bool = True) -> None:
         """Stop leading now, call `on_stopped`, then give the Lease back (seconds at most).
 
-        The Lease is kept to its end when `on_stopped` has not returned by then: what it was
-        to stop may still be at work.
+        The Lease is kept to its end when `on_stopped` has not returned by then, and without
+        `release`: what was to stop may still be at work.
         """
         deadline = time.monotonic() + timeout
         self._candidate.retire()
@@ -98,7 +98,7 @@ class Elector:
             self._tries.join(JOIN_SECONDS)
         if self._tells.ident is not None:
             self._tells.join(max(0.0, deadline - time.monotonic()))
-        if not (self._tries.is_alive() or self._tells.is_alive()):
+        if release and not (self._tries.is_alive() or self._tells.is_alive()):
             self._release(max(0.2, deadline - time.monotonic()))
 
     def _release(self, seconds: float) -> None:

@@ -17,6 +17,7 @@ CANDIDATE: Final = "candidate"
 STABLE: Final = "stable"
 ROLLOUT_LABEL: Final = "rollout.dev/rollout"
 RELEASE_LABEL: Final = "rollout.dev/release"
+RELEASE_UID: Final = "rollout.dev/release-uid"
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 POD_TEMPLATE_HASH: Final = "pod-template-hash"
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from rollout.resources.guarded import delete, merge
+from rollout.resources.names import beside
 from rollout.resources.objects import annotations_of, name_of, namespace_of
 from rollout.resources.owners import owner
 from rollout.resources.words import LATCH
@@ -15,7 +16,6 @@ from rollout.resources.writes import Create, Kind, Object, Patch, Write
 from rollout.traffic.router import Settings, Split, Steered, View
 from rollout.traffic.side import side_service_name
 
-SUFFIX: Final = "-candidate"
 DEFAULT_CLASS: Final = "ingressclass.kubernetes.io/is-default-class"
 LEGACY_CLASS: Final = "kubernetes.io/ingress.class"
 KNOWN_CONTROLLERS: Final = frozenset(
@@ -63,11 +63,6 @@ class IngressRouter:
         """Delete the canary Ingress."""
         gone = delete(Kind.INGRESS, steered.beside) if steered.beside is not None else None
         return () if gone is None else (gone,)
-
-
-def beside(name: str) -> str:
-    """Return the name of our object beside one of the user's."""
-    return f"{name[: 253 - len(SUFFIX)]}{SUFFIX}"
 
 
 def backends(ingress: Object) -> Iterator[str]:

@@ -7,9 +7,9 @@ Nothing is written here: the answers are values that `kube/` carries out.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
-from rollout.resources.words import MANAGED_BY, RELEASE_LABEL, ROLLOUT_LABEL
+from rollout.resources.words import MANAGED_BY, RELEASE_LABEL, RELEASE_UID, ROLLOUT_LABEL
 from rollout.resources.writes import Object, Write
 
 ALL = 100
@@ -61,6 +61,9 @@ class Settings:
     """Labels of every object of ours."""
     hashes: Collection[str] = ()
     """Every pod-template-hash that this release may have written."""
+    saved: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What the release wrote down of each of the user's objects, by name, before its first change:
+    for objects that have lost their own note."""
 
 
 class UnreachableSplitError(ValueError):
@@ -89,6 +92,11 @@ class Router(Protocol):
         """Say what to write so that all is as the user had it; nothing when it is already."""
 
 
-def our_labels(rollout: str, release: str) -> dict[str, str]:
+def our_labels(rollout: str, release: str, uid: str) -> dict[str, str]:
     """Return the labels of every object of ours."""
-    return {MANAGED_BY: "rollout", ROLLOUT_LABEL: rollout[:63], RELEASE_LABEL: release[:63]}
+    return {
+        MANAGED_BY: "rollout",
+        ROLLOUT_LABEL: rollout[:63],
+        RELEASE_LABEL: release[:63],
+        RELEASE_UID: uid,
+    }

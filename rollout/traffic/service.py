@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from rollout.resources.guarded import merge
-from rollout.resources.objects import annotations_of
+from rollout.resources.objects import annotations_of, name_of
 from rollout.resources.words import LATCH, POD_TEMPLATE_HASH, RESTORE
 from rollout.resources.writes import Kind, Object, Patch, Write
 from rollout.traffic.notes import read_note, write_note
@@ -18,6 +18,7 @@ class ServiceRouter:
 
     def __init__(self, settings: Settings) -> None:
         self._hashes = settings.hashes
+        self._saved = settings.saved
 
     def beside(self, name: str) -> None:  # noqa: ARG002 - the protocol asks for each name
         """Nothing stands beside a Service that is narrowed."""
@@ -42,15 +43,24 @@ class ServiceRouter:
             raise UnreachableSplitError(f"a Service cannot give {split.weight} % of its requests")
         if steered.own is None:
             return ()
-        patch = select(steered.own, split.hash, latch=split.latch)
+        before = self._before(steered.own)
+        patch = select(steered.own, split.hash, before, latch=split.latch)
         return () if patch is None else (patch,)
 
     def restore(self, steered: Steered) -> tuple[Write, ...]:
         """Give the Service its own selector back."""
         if steered.own is None:
             return ()
-        patch = restore(steered.own, self._hashes)
+        patch = restore(steered.own, self._hashes, self._before(steered.own))
         return () if patch is None else (patch,)
+
+    def _before(self, service: Object) -> Mapping[str, Any]:
+        """What was there before us: by the Service's own note, the release's, or what is there."""
+        noted = read_note(annotations_of(service)) or self._saved.get(name_of(service))
+        if noted is not None:
+            return noted
+        found = pinned(service)
+        return {FIELD: None if found in self._hashes else found}
 
 
 def selector_of(service: Object) -> Mapping[str, str]:
@@ -68,12 +78,17 @@ def pinned(service: Object) -> str | None:
     return selector_of(service).get(POD_TEMPLATE_HASH)
 
 
-def select(service: Object, hash_: str, *, latch: str | None = None) -> Patch | None:
-    """Narrow a Service to one hash; None when it is narrowed so already."""
+def select(
+    service: Object, hash_: str, before: Mapping[str, Any], *, latch: str | None = None
+) -> Patch | None:
+    """Narrow a Service to one hash, with a note of what was there before us.
+
+    None when it is narrowed so already.
+    """
     notes = annotations_of(service)
     wanted: dict[str, Any] = {}
     if RESTORE not in notes:
-        wanted[RESTORE] = write_note({FIELD: pinned(service)})
+        wanted[RESTORE] = write_note(before)
     if latch is not None and notes.get(LATCH) != latch:
         wanted[LATCH] = latch
     if pinned(service) == hash_ and not wanted:
@@ -82,8 +97,8 @@ def select(service: Object, hash_: str, *, latch: str | None = None) -> Patch | 
     return merge(Kind.SERVICE, service, body, wanted)
 
 
-def restore(service: Object, hashes: Collection[str]) -> Patch | None:
-    """Give a Service its own selector back, where the hash in it is one of ours.
+def restore(service: Object, hashes: Collection[str], before: Mapping[str, Any]) -> Patch | None:
+    """Give a Service back what was there before us, where the hash in it is one of ours.
 
     None when nothing of ours is left.
     """
@@ -92,7 +107,6 @@ def restore(service: Object, hashes: Collection[str]) -> Patch | None:
     ours = pinned(service) in hashes
     if not removed and not ours:
         return None
-    before = read_note(notes) or {}
     body: dict[str, Any] = {}
     if ours:
         body = {"spec": {"selector": {POD_TEMPLATE_HASH: before.get(FIELD)}}}

@@ -1,20 +1,18 @@
 """The Service beside one of the user's that selects the candidate alone."""
 
 from collections.abc import Mapping
-from typing import Final
 
+from rollout.resources.names import LONGEST_LABEL, beside
 from rollout.resources.objects import name_of, namespace_of
 from rollout.resources.owners import owner
 from rollout.resources.words import POD_TEMPLATE_HASH
 from rollout.resources.writes import Create, Kind, Object
 from rollout.traffic.service import own_selector
 
-SUFFIX: Final = "-candidate"
-
 
 def side_service_name(name: str) -> str:
     """Return the name of the Service that selects the candidate, beside one of the user's."""
-    return f"{name[: 63 - len(SUFFIX)]}{SUFFIX}"
+    return beside(name, LONGEST_LABEL)
 
 
 def create_side_service(service: Object, hash_: str, labels: Mapping[str, str]) -> Create:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from rollout.resources.names import beside
+from rollout.resources.objects import name_of
 from rollout.resources.owners import owner
 from rollout.resources.words import CANDIDATE, POD_TEMPLATE_HASH, TRACK
 from rollout.resources.writes import Create, Kind, Object
@@ -22,7 +24,7 @@ def create(target: Object, template: Any, labels: Mapping[str, str]) -> Create:
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {
-            "name": f"{target['metadata']['name']}-candidate",
+            "name": beside(name_of(target)),
             "labels": dict(labels),
             "ownerReferences": [owner(target, Kind.DEPLOYMENT)],
         },

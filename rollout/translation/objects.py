@@ -39,7 +39,6 @@ class Objects:
     autoscalers: tuple[Object, ...] = ()
     namespace_terminating: bool = False
     verdict: ReleaseVerdict | None = None
-    stable_evidence: bool = True
 
     @property
     def namespace(self) -> str:

@@ -1,5 +1,6 @@
 """Writes to the target Deployment: each guarded by the resourceVersion it was decided on."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from rollout.resources.guarded import json_patch, merge
@@ -16,11 +17,14 @@ def is_paused(target: Object) -> bool:
     return bool(target["spec"].get("paused", False))
 
 
-def pause(target: Object) -> Patch | None:
-    """Pause it, with the note of what was there before in the same patch."""
+def pause(target: Object, saved: Mapping[str, Any] | None = None) -> Patch | None:
+    """Pause it, with the note of what was there before in the same patch.
+
+    `saved`: what the release has written down, for a target that has lost its note.
+    """
     notes = {}
     if RESTORE not in annotations_of(target):
-        notes[RESTORE] = write_note({PAUSED: is_paused(target)})
+        notes[RESTORE] = write_note(saved or {PAUSED: is_paused(target)})
     if is_paused(target) and not notes:
         return None
     return merge(Kind.DEPLOYMENT, target, {"spec": {"paused": True}}, notes)
@@ -56,17 +60,18 @@ def untracked(template: Any) -> dict[str, Any]:
     return {**template, "metadata": {**metadata, "labels": labels}}
 
 
-def restore(target: Object, *, keep_paused: bool) -> Patch | None:
-    """Give it back; only the pause is ours, and only where it was not there before."""
+def restore(
+    target: Object, *, keep_paused: bool, saved: Mapping[str, Any] | None = None
+) -> Patch | None:
+    """Give it back: paused as it was before us, and without our notes.
+
+    `keep_paused` leaves it paused, with the note of how it was. None when nothing is to be done.
+    """
     notes = annotations_of(target)
-    before = read_note(notes)
     if keep_paused:
         latched: dict[str, Any] = {LATCH: None} if LATCH in notes else {}
         return merge(Kind.DEPLOYMENT, target, {}, latched) if latched else None
+    before = (read_note(notes) or saved or {PAUSED: is_paused(target)}).get(PAUSED, False)
     removed: dict[str, Any] = {key: None for key in (RESTORE, LATCH) if key in notes}
-    if not removed:
-        return None
-    body: dict[str, Any] = {}
-    if before is not None and is_paused(target) and not before.get(PAUSED, False):
-        body = {"spec": {"paused": None}}
-    return merge(Kind.DEPLOYMENT, target, body, removed)
+    body = {} if before == is_paused(target) else {"spec": {"paused": True if before else None}}
+    return merge(Kind.DEPLOYMENT, target, body, removed) if removed or body else None

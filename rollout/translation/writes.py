@@ -4,10 +4,12 @@ Writing the same action twice changes nothing (I7): when the objects are so alre
 write. Every patch and delete carries what it was decided on.
 """
 
-from typing import assert_never
+from collections.abc import Mapping
+from typing import Any, assert_never
 
 from rollout.engine import plan as actions
 from rollout.resources.guarded import delete, merge, replace_status
+from rollout.resources.names import beside
 from rollout.resources.objects import annotations_of, name_of, uid_of
 from rollout.resources.release import Release, ReleaseStatus
 from rollout.resources.rollout import Traffic
@@ -18,6 +20,7 @@ from rollout.traffic.router import Settings, Split, Steered, our_labels
 from rollout.traffic.side import create_side_service, side_service_name
 from rollout.translation import candidates, targets
 from rollout.translation.objects import Objects
+from rollout.translation.ownership import Owner, made_by
 
 
 def writes(action: actions.Action, objects: Objects) -> tuple[Write, ...]:
@@ -76,13 +79,14 @@ def _of_target(action: actions.TargetAction, objects: Objects) -> Write | None:
         return None
     match action:
         case actions.PauseTarget():
-            return targets.pause(target)
+            return targets.pause(target, _saved(objects, "Deployment").get(name_of(target)))
         case actions.UnpauseTarget():
             return targets.unpause(target)
         case actions.WriteTemplate(template):
             return targets.write_template(target, template)
         case actions.RestoreTarget(keep_paused):
-            return targets.restore(target, keep_paused=keep_paused)
+            saved = _saved(objects, "Deployment").get(name_of(target))
+            return targets.restore(target, keep_paused=keep_paused, saved=saved)
         case actions.LatchTarget():
             return _latch(Kind.DEPLOYMENT, target, objects)
         case _:
@@ -96,7 +100,7 @@ def _latch(kind: Kind, obj: Object, objects: Objects) -> Patch | None:
 
 def _of_candidate(action: actions.CandidateAction, objects: Objects) -> Write | None:
     target_name = _target_name(objects)
-    candidate = objects.named("deployments", f"{target_name}-candidate")
+    candidate = _ours(objects, "deployments", beside(target_name))
     if isinstance(action, actions.CreateCandidate):
         target = objects.named("deployments", target_name)
         if candidate is not None or target is None:
@@ -137,7 +141,7 @@ def _of_route(
 ) -> tuple[Write, ...]:
     own = objects.named("ingresses", action.ingress)
     steering = router(Kind.INGRESS, _settings(objects))
-    route = objects.named("ingresses", steering.beside(action.ingress) or "")
+    route = _ours(objects, "ingresses", steering.beside(action.ingress) or "")
     match action:
         case actions.CreateRoute():
             return steering.prepare(Steered(own, route))
@@ -153,13 +157,32 @@ def _of_route(
 def _settings(objects: Objects) -> Settings:
     release = Release.model_validate(objects.release)
     traffic = release.status.resolved.traffic if release.status.resolved else Traffic()
-    labels = our_labels(release.spec.rollout, release.metadata.name)
-    return Settings(traffic.annotation_prefix, traffic.services, labels, _hashes(objects))
+    return Settings(
+        traffic.annotation_prefix,
+        traffic.services,
+        _labels(objects),
+        _hashes(objects),
+        _saved(objects, "Service"),
+    )
+
+
+def _saved(objects: Objects, kind: str) -> dict[str, Mapping[str, Any]]:
+    """Read what the release wrote down of the user's objects before its first change (I5)."""
+    restore = Release.model_validate(objects.release).status.restore
+    return {saved.name: saved.fields for saved in restore if saved.kind == kind}
+
+
+def _ours(objects: Objects, what: str, name: str) -> Object | None:
+    """Find an object that bears a name of ours, unless it is somebody else's."""
+    found = objects.named(what, name)
+    if found is None or made_by(found, Release.model_validate(objects.release)) is Owner.SOMEBODY:
+        return None
+    return found
 
 
 def _hashes(objects: Objects) -> set[str]:
     """Return every hash that this release may have put into a selector."""
-    ours = {f"{_target_name(objects)}", f"{_target_name(objects)}-candidate"}
+    ours = {_target_name(objects), beside(_target_name(objects))}
     owners = {uid_of(d) for d in objects.deployments if name_of(d) in ours}
     known = Release.model_validate(objects.release).status.hashes
     found = {known.stable, known.candidate, known.adopted} - {None}
@@ -173,7 +196,7 @@ def _hashes(objects: Objects) -> set[str]:
 def _of_side_service(
     action: actions.CreateSideService | actions.DeleteSideService, objects: Objects
 ) -> tuple[Write, ...]:
-    side = objects.named("services", side_service_name(action.service))
+    side = _ours(objects, "services", side_service_name(action.service))
     if isinstance(action, actions.DeleteSideService):
         return () if side is None else _as_tuple(delete(Kind.SERVICE, side))
     service = objects.named("services", action.service)
@@ -191,4 +214,4 @@ def _target_name(objects: Objects) -> str:
 
 def _labels(objects: Objects) -> dict[str, str]:
     release = objects.release
-    return our_labels(str(release["spec"]["rollout"]), str(release["metadata"]["name"]))
+    return our_labels(str(release["spec"]["rollout"]), name_of(release), uid_of(release))

@@ -27,7 +27,7 @@ SPACE = "default"
 SETTINGS = Settings(
     annotation_prefix="nginx.ingress.kubernetes.io",
     services=("web",),
-    labels=our_labels("web", "web-v2"),
+    labels=our_labels("web", "web-v2", "u1"),
     hashes=("8c4bf7d9f", CANDIDATE),
 )
 

@@ -6,12 +6,12 @@ import pytest
 
 from rollout.traffic.ingress import (
     backends,
-    beside,
     class_known,
     create_route,
     set_weight,
     weight_of,
 )
+from rollout.resources.names import beside
 from rollout.traffic.side import create_side_service, side_service_name
 from tests import build
 

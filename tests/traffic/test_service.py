@@ -3,12 +3,29 @@
 import json
 from typing import Any
 
-from rollout.resources.words import LATCH, RESTORE
-from rollout.resources.writes import Create, Kind, Object, Patch, PatchType
+from rollout.resources.words import LATCH, POD_TEMPLATE_HASH, RESTORE
+from rollout.resources.writes import Create, Kind, Object, Patch, PatchType, Write
 from rollout.simulate import SimulatedCluster
 from rollout.simulate.world import START
-from rollout.traffic.service import pinned, restore, select
+from rollout.traffic.router import Settings, Split, Steered
+from rollout.traffic.service import FIELD, ServiceRouter, pinned
 from tests import build
+
+
+def select(service: Object, hash_: str, *, latch: str | None = None) -> Patch | None:
+    writes = ServiceRouter(Settings("")).patches(Steered(service), Split(hash_, latch=latch))
+    return one(writes)
+
+
+def restore(service: Object, hashes: set[str]) -> Patch | None:
+    return one(ServiceRouter(Settings("", hashes=hashes)).restore(Steered(service)))
+
+
+def one(writes: tuple[Write, ...]) -> Patch | None:
+    for write in writes:
+        assert isinstance(write, Patch)
+        return write
+    return None
 
 
 class Server:
@@ -82,3 +99,29 @@ def test_a_hash_that_is_not_ours_stays() -> None:
     found = server.service()
     assert pinned(found) == "theirs"
     assert {RESTORE, LATCH}.isdisjoint(found["metadata"].get("annotations") or {})
+
+
+def test_a_note_that_was_lost_is_written_from_what_the_release_knows() -> None:
+    server = Server()
+    server.user(**{POD_TEMPLATE_HASH: "abc"})
+    saved = {"web": {FIELD: None}}
+    router = ServiceRouter(Settings("", hashes={"abc", "def"}, saved=saved))
+    server.apply(one(router.patches(Steered(server.service()), Split("def"))))
+    assert json.loads(server.service()["metadata"]["annotations"][RESTORE]) == {FIELD: None}
+
+
+def test_a_hash_of_ours_is_never_taken_for_the_users_own() -> None:
+    server = Server()
+    server.user(**{POD_TEMPLATE_HASH: "abc"})
+    router = ServiceRouter(Settings("", hashes={"abc", "def"}))
+    server.apply(one(router.patches(Steered(server.service()), Split("def"))))
+    server.apply(one(router.restore(Steered(server.service()))))
+    assert pinned(server.service()) is None
+
+
+def test_a_note_that_was_lost_does_not_keep_the_selector_narrowed() -> None:
+    server = Server()
+    server.user(**{POD_TEMPLATE_HASH: "abc"})
+    router = ServiceRouter(Settings("", hashes={"abc"}, saved={"web": {FIELD: None}}))
+    server.apply(one(router.restore(Steered(server.service()))))
+    assert pinned(server.service()) is None
