@@ -8,7 +8,7 @@ from rollout.analysis.verdict import Verdict
 from rollout.engine import adopt, prepare, progress, promote, rollback
 from rollout.engine.contests import candidate_fit, report_edit, undisputed
 from rollout.engine.draft import Draft, Need, met
-from rollout.engine.facts import applied_weight, step_count
+from rollout.engine.facts import applied_weight, candidate_ready, step_count
 from rollout.engine.gates import paused
 from rollout.engine.invariants import violations
 from rollout.engine.people import take_action
@@ -109,6 +109,9 @@ def _carry_on_back(draft: Draft) -> None:
     verdict = draft.status.verdict
     if verdict is not None and verdict.result == Verdict.FAIL:
         go_back(draft, Phase.ROLLED_BACK, "VerdictFail", verdict.message)
+        return
+    if draft.marked("cutover") and candidate_ready(draft.snapshot, draft.status) == 0:
+        go_back(draft, Phase.ROLLED_BACK, "CandidateNotReady", "no candidate pod was ready")
         return
     go_back(draft, Phase.ROLLED_BACK, "RollbackBegun", "a rollback had begun and is carried on")
 

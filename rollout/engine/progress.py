@@ -43,6 +43,7 @@ def routes_intact(draft: Draft) -> bool:
         gone = ", ".join([r.canary for r in routes] + [s.name for s in sides])
         draft.tell("RouteGone", f"{gone} was deleted by somebody: made anew", warning=True)
     draft.mark("route-gone")
+    draft.mark("shaky")
     draft.unmark("weight")
     draft.do(*(CreateSideService(s.service, draft.status.hashes.candidate or "") for s in sides))
     draft.do(*(CreateRoute(route.ingress) for route in routes))
@@ -61,9 +62,11 @@ def step_reached(draft: Draft) -> bool:
         followed(draft, wanted)
         _steady(draft, draft.mark("weight"))
         return True
+    if draft.marked("weight") is not None:
+        draft.mark("shaky")  # it had its weight, and has lost it: time counts from here
+        draft.unmark("weight")
     if not sized(draft, wanted):
         return False
-    draft.unmark("weight")
     draft.weigh(step.weight)
     draft.do(*(SetWeight(route.ingress, step.weight) for route in behind))
     return draft.wait("SettingWeight", f"setting the candidate's weight to {step.weight} %")

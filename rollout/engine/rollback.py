@@ -48,6 +48,7 @@ def go_back(draft: Draft, phase: Phase, reason: str, message: str) -> bool:
     """
     if adopting(draft):
         draft.mark("written")
+    draft.update(ending=Ending(phase=phase, reason=reason, message=message))
     draft.do(*retreat(draft))
     draft.unmark("retreated", "left")
     draft.weigh(0)
@@ -55,7 +56,6 @@ def go_back(draft: Draft, phase: Phase, reason: str, message: str) -> bool:
         Phase.ROLLING_BACK,
         "RollingBack",
         message,
-        ending=Ending(phase=phase, reason=reason, message=message),
         paused_from=None,
     )
     return False
@@ -122,23 +122,23 @@ def home_hash(draft: Draft) -> str | None:
     """
     stable = stable_pods(draft.snapshot, draft.status)
     other = foreign_ready(draft.snapshot, draft.status)
-    if taken_over(draft) and other is not None:
+    if taken_over(draft):
         return _of_taken_over(draft, stable, other)
     if stable is not None and stable.ready > 0:
         return stable.hash
     return other.hash if other else None
 
 
-def _of_taken_over(draft: Draft, stable: PodSet | None, other: PodSet) -> str | None:
+def _of_taken_over(draft: Draft, stable: PodSet | None, other: PodSet | None) -> str | None:
     target = draft.snapshot.target
-    if target is not None and other.ready >= target.replicas:
+    if target is not None and other is not None and other.ready >= target.replicas:
         return other.hash
     serving = on_candidate(draft.snapshot, draft.status)
     if serving and candidate_ready(draft.snapshot, draft.status) > 0:
         return None
-    if stable is not None and stable.ready >= other.ready:
-        return stable.hash
-    return other.hash
+    sets = [pods for pods in (stable, other) if pods is not None and pods.ready > 0]
+    largest = max(sets, key=lambda pods: pods.ready, default=None)
+    return largest.hash if largest else None
 
 
 def latched(draft: Draft) -> bool:

@@ -1,6 +1,5 @@
 """The judge's verdict, as the status and the conditions of a release tell it."""
 
-from datetime import datetime
 from typing import Final
 
 from rollout.analysis import verdict as analysis
@@ -66,8 +65,3 @@ def _metric(metric: analysis.MetricVerdict) -> MetricVerdict:
 
 def _side(counts: Counts | None) -> SideCounts | None:
     return None if counts is None else SideCounts(bad=counts.bad, total=counts.total)
-
-
-def fresh(verdict: analysis.ReleaseVerdict | None, since: datetime) -> bool:
-    """Whether a verdict was formed after a moment."""
-    return verdict is not None and verdict.at >= since

@@ -40,7 +40,7 @@ class Story:
     replicas: int = 4
     cluster: Callable[..., tuple[dict[str, Any], ...]] = shop
     image: str | None = None
-    """Image that the target must run at the end; None: by the end phase."""
+    """Tag that the target must run at the end; None: by the end phase."""
     edited: bool = False
     """Whether an edit of the user waits on a paused target at the end."""
     waits: str | None = None
@@ -49,6 +49,20 @@ class Story:
     """Whether the user scales the target (then its own pods may stop while they serve)."""
     candidate_traffic: bool = True
     """Whether the candidate may ever get a request."""
+    outage: bool = False
+    """Whether somebody else leaves a Service without ready pods."""
+    gone: bool = False
+    """Whether somebody deletes the target."""
+    paused: bool = False
+    """Whether the user keeps the target paused."""
+    notes: bool = True
+    """Whether our notes stay on what the user owns."""
+    extra: tuple[str, ...] = ()
+    """What somebody creates meanwhile, as KIND/name."""
+    displaced: str | None = None
+    """Tag of the edit that status must keep."""
+    forgiving: bool = False
+    """Whether pods that somebody else's update stops may still have requests."""
 
 
 def in_phase(phase: Phase, *, marked: str | None = None) -> When:

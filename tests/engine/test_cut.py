@@ -2,16 +2,20 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from rollout.resources.release import Phase, Release
 from rollout.resources.writes import Kind, Object
 from rollout.simulate.world import Cut, World
-from tests.engine.stories import STORIES, Story
+from tests.engine.stories import STORIES as PLAIN
+from tests.engine.stories import Story
+from tests.engine.trouble import TROUBLES
 from tests.engine.watch import Watch, all_is_given_back
 
 NAME = "web-v2"
+STORIES = (*PLAIN, *TROUBLES)
 
 
 @dataclass
@@ -77,11 +81,28 @@ def check_end(play: Play) -> None:
         assert found.status.finished_at is not None
     play.settle()
     all_is_given_back(play.world, story, play.before)
+    check_displaced(story, release)
     target = play.world.get(Kind.DEPLOYMENT, "web")
+    if story.gone:
+        assert target is None
+        return
     assert target is not None
-    image = target["spec"]["template"]["spec"]["containers"][0]["image"]
     tag = "v2" if story.end is Phase.SUCCEEDED else "v1"
-    assert image == f"registry.local/web:{'v9' if story.edited else tag}"
+    wanted = story.image or ("v9" if story.edited else tag)
+    assert image_of(target["spec"]["template"]) == f"registry.local/web:{wanted}"
+
+
+def check_displaced(story: Story, release: Release) -> None:
+    """An edit that was replaced is kept where its owner finds it."""
+    kept = release.status.displaced_edit
+    if story.displaced is not None:
+        assert kept is not None
+        assert image_of(kept) == f"registry.local/web:{story.displaced}"
+
+
+def image_of(template: Any) -> str:
+    """Image of the first container."""
+    return str(template["spec"]["containers"][0]["image"])
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)

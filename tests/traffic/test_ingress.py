@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from rollout.resources.names import beside
 from rollout.traffic.ingress import (
     backends,
     class_known,
@@ -11,7 +12,6 @@ from rollout.traffic.ingress import (
     set_weight,
     weight_of,
 )
-from rollout.resources.names import beside
 from rollout.traffic.side import create_side_service, side_service_name
 from tests import build
 
