@@ -11,13 +11,14 @@ from datetime import datetime
 from typing import Any, Final
 
 from rollout.engine.admission import admit, objections
+from rollout.engine.snapshot import Snapshot
 from rollout.kube.cluster import Cluster
-from rollout.kube.errors import Conflict, NotFound, Refused
+from rollout.kube.errors import ClusterError, Conflict, NotFound, Refused
 from rollout.resources.action import Action, ActionType
-from rollout.resources.objects import name_of
+from rollout.resources.objects import name_of, uid_of
 from rollout.resources.release import Release
 from rollout.resources.words import API_VERSION
-from rollout.resources.writes import Create, Kind, Object, Patch, PatchType
+from rollout.resources.writes import Create, Delete, Kind, Object, Patch, PatchType
 from rollout.translation.objects import Objects
 from rollout.translation.snapshots import snapshot
 
@@ -91,10 +92,47 @@ def start(cluster: Cluster, namespace: str, request: Request) -> Started:
     """
     rollout, assumed = _rollout_for(cluster, namespace, request)
     body = _release(rollout, request)
-    _refuse_early(cluster, namespace, rollout, body)
-    if "uid" not in rollout["metadata"]:
-        cluster.apply(Create(Kind.ROLLOUT, namespace, rollout))
-    return Started(cluster.apply(Create(Kind.RELEASE, namespace, body)), tuple(assumed))
+    found = _refuse_early(cluster, namespace, rollout, body)
+    if "uid" in rollout["metadata"]:
+        made = cluster.apply(Create(Kind.RELEASE, namespace, body))
+        return Started(made, tuple(warnings(found)))
+    made = _create_both(cluster, namespace, rollout, body)
+    return Started(made, (*assumed, *discovered(found), *warnings(found)))
+
+
+def _create_both(
+    cluster: Cluster, namespace: str, rollout: Object, release: dict[str, Any]
+) -> Object:
+    """Create a Rollout and its first Release, or neither."""
+    made = cluster.apply(Create(Kind.ROLLOUT, namespace, rollout))
+    try:
+        return cluster.apply(Create(Kind.RELEASE, namespace, release))
+    except ClusterError:
+        cluster.apply(Delete(Kind.ROLLOUT, namespace, name_of(made), uid=uid_of(made)))
+        raise
+
+
+def discovered(found: Snapshot) -> list[str]:
+    """Say what a Rollout that names nothing means in this cluster."""
+    said = [f"container {found.container} of Deployment {found.target_name} is the version"]
+    if found.carriers:
+        said.append(f"Services that carry the split: {', '.join(found.carriers)}")
+    if found.strategy.canary is not None and found.routes:
+        routes = ", ".join(route.ingress for route in found.routes)
+        said.append(f"Ingresses that get a canary beside them: {routes}")
+    return said
+
+
+def warnings(found: Snapshot) -> list[str]:
+    """Say what may undo the release from outside."""
+    manager = found.target.manager if found.target else ""
+    if not manager:
+        return []
+    sentence = (
+        f"{manager} owns Deployment {found.target_name}: its next sync of another template would "
+        "undo this release; bring the version there too"
+    )
+    return [sentence]
 
 
 def _rollout_for(cluster: Cluster, namespace: str, request: Request) -> tuple[Object, list[str]]:
@@ -108,12 +146,27 @@ def _rollout_for(cluster: Cluster, namespace: str, request: Request) -> tuple[Ob
                 f"{there}): name another, or give --deployment to create it"
             )
         if found:
+            _refuse_other_target(found[0], request.deployment)
             return found[0], []
     deployment = request.deployment or _only_deployment(cluster, namespace, known)
     mine = [r for r in known if r["spec"]["target"]["deployment"] == deployment]
+    if mine and request.rollout is not None:
+        raise CommandRefusedError(
+            f"there is no Rollout {request.rollout}, and Deployment {deployment} has one already: "
+            f"use --rollout {name_of(mine[0])}"
+        )
     if mine:
         return mine[0], []
     return _new_rollout(cluster, namespace, deployment, request)
+
+
+def _refuse_other_target(rollout: Object, deployment: str | None) -> None:
+    target = rollout["spec"]["target"]["deployment"]
+    if deployment not in {None, target}:
+        raise CommandRefusedError(
+            f"Rollout {name_of(rollout)} ships Deployment {target}, not {deployment}: leave "
+            "--deployment out, or name another Rollout"
+        )
 
 
 def _only_deployment(cluster: Cluster, namespace: str, rollouts: tuple[Object, ...]) -> str:
@@ -195,8 +248,8 @@ def release_name(rollout: str, version: str) -> str:
 
 def _refuse_early(
     cluster: Cluster, namespace: str, rollout: Object, release: dict[str, Any]
-) -> None:
-    """Ask the controller's own rules before anything is created."""
+) -> Snapshot:
+    """Ask the controller's own rules before anything is created; gives what they looked at."""
     objects = read(cluster, namespace, rollout, release)
     for other in objects.releases:
         phase = (other.get("status") or {}).get("phase") or "Pending"
@@ -206,9 +259,11 @@ def _refuse_early(
                 f"release {name_of(other)} is {phase}: wait for its end, or "
                 f"`rollout rollback {name_of(other)}` first"
             )
-    lasting = [o for o in objections(snapshot(objects)) if not o.passing]
+    found = snapshot(objects)
+    lasting = [objection for objection in objections(found) if not objection.passing]
     if lasting:
         raise CommandRefusedError(lasting[0].message)
+    return found
 
 
 def read(cluster: Cluster, namespace: str, rollout: Object, release: dict[str, Any]) -> Objects:

@@ -17,10 +17,12 @@ def binomial_tail(trials: float, chance: float, at_least: float) -> float:
     Counts may be fractional, as counters are; then it is the usual continuation between
     whole counts.
     """
-    if at_least <= 0 or chance >= 1:
+    if at_least <= 0:
         return 1.0
     if at_least > trials or chance <= 0:
         return 0.0
+    if chance >= 1:
+        return 1.0
     return _incomplete_beta(at_least, trials - at_least + 1, chance)
 
 

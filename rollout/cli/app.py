@@ -5,7 +5,7 @@ import sys
 import typer
 
 from rollout.cli import cluster_commands, look_commands, person_commands, start_command
-from rollout.cli.options import Globals, Output
+from rollout.cli.options import KUBE_CONTEXT, KUBECONFIG, NAMESPACE, OUTPUT, Globals, Output
 
 HELP = """Ship new versions a little at a time, and take them back when they hurt users.
 
@@ -35,13 +35,13 @@ app = typer.Typer(
 @app.callback()
 def everywhere(
     context: typer.Context,
-    namespace: str = typer.Option(None, "--namespace", "-n", help="Namespace (default: context's)"),
-    kube_context: str = typer.Option(None, "--context", help="Context of the kubeconfig"),
-    kubeconfig: str = typer.Option(None, "--kubeconfig", help="Path of the kubeconfig"),
-    output: Output = typer.Option(Output.TABLE, "--output", "-o", help="How to print"),
+    namespace: str = NAMESPACE,
+    kube_context: str = KUBE_CONTEXT,
+    kubeconfig: str = KUBECONFIG,
+    output: Output = OUTPUT,
 ) -> None:
     """Keep what holds for every command."""
-    context.obj = Globals(namespace, kube_context, kubeconfig, output)
+    context.obj = Globals(namespace, kube_context, kubeconfig, output or Output.TABLE)
 
 
 start_command.register(app)

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import typer
 
-from rollout.cli.options import Globals  # noqa: TC001 - typer reads annotations
+from rollout.cli.options import Globals, shared
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("crds", help=CRDS)(crds)
-    app.command("controller", help=CONTROLLER)(controller)
+    app.command("controller", help=CONTROLLER)(shared(controller))
     app.command("demo", help=DEMO)(demo)
     app.command("version", help="Print the version.")(version)
     sandbox = typer.Typer(

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rollout.cli.tables import coloured, table
-from rollout.cli.watch import view
+from rollout.cli.watch import pods_of, view
 from rollout.commands import Request, start
 from rollout.resources.release import Phase, Release
 from rollout.resources.writes import Kind
@@ -88,7 +88,7 @@ def _ship(
         while True:
             release = Release.model_validate(practice.shop(Kind.RELEASE, name))
             requests = load.tally.snapshot().since(before)
-            show(Group(view(release), versions(requests)))
+            show(Group(view(release, pods_of(practice.cluster, release)), versions(requests)))
             if release.status.phase.ended or time.monotonic() - began > LONGEST:
                 break
             time.sleep(0.25)

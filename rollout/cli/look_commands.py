@@ -2,18 +2,18 @@
 
 import typer
 
-from rollout.cli.options import Globals, Output, dump, for_programs
+from rollout.cli.options import Globals, Output, dump, for_programs, shared
 
 RELEASE = typer.Argument(None, help="Release or Rollout; may be left out when there is one")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("status", help=STATUS)(status)
-    app.command("watch", help=WATCH)(watch)
-    app.command("list", help=LIST)(list_)
-    app.command("history", help=HISTORY)(history)
-    app.command("explain", help=EXPLAIN)(explain)
+    app.command("status", help=STATUS)(shared(status))
+    app.command("watch", help=WATCH)(shared(watch))
+    app.command("list", help=LIST)(shared(list_))
+    app.command("history", help=HISTORY)(shared(history))
+    app.command("explain", help=EXPLAIN)(shared(explain))
 
 
 STATUS = """Show where a release is. With --exit-code the exit code says it too.

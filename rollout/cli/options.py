@@ -1,10 +1,15 @@
 """Options that every command shares, and the door to the cluster behind them."""
 
+import functools
 import getpass
+import inspect
 import os
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import typer
 
 if TYPE_CHECKING:
     from rollout.kube.client import HttpCluster
@@ -24,19 +29,58 @@ class Globals:
     """What was said before the command."""
 
     namespace: str | None
-    context: str | None
+    kube_context: str | None
     kubeconfig: str | None
     output: Output
+
+    def with_(self, said: Mapping[str, Any]) -> Self:
+        """Return the same, with what was said after the command."""
+        return replace(self, **{key: value for key, value in said.items() if value is not None})
 
     def cluster(self) -> "HttpCluster":
         """Open the door to the cluster."""
         from rollout.kube.client import connect
 
-        return connect(kubeconfig=self.kubeconfig, context=self.context)
+        return connect(kubeconfig=self.kubeconfig, context=self.kube_context)
 
     def space(self, cluster: "HttpCluster") -> str:
         """Say which namespace is meant."""
         return self.namespace or cluster.namespace
+
+
+NAMESPACE = typer.Option(None, "--namespace", "-n", help="Namespace (default: context's)")
+KUBE_CONTEXT = typer.Option(None, "--context", help="Context of the kubeconfig")
+KUBECONFIG = typer.Option(None, "--kubeconfig", help="Path of the kubeconfig")
+OUTPUT = typer.Option(None, "--output", "-o", help="How to print")
+SHARED: Final[dict[str, tuple[Any, Any]]] = {
+    "namespace": (str, NAMESPACE),
+    "kube_context": (str, KUBE_CONTEXT),
+    "kubeconfig": (str, KUBECONFIG),
+    "output": (Output, OUTPUT),
+}
+
+
+def shared(command: Callable[..., None]) -> Callable[..., None]:
+    """Have a command take the options of all commands after its name too, as people write them.
+
+    Typer reads the signature: the options are added to it, and taken out again before the call.
+    """
+    own = inspect.signature(command)
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=type_)
+        for name, (type_, option) in SHARED.items()
+    ]
+
+    @functools.wraps(command)
+    def call(context: typer.Context, **given: Any) -> None:
+        said = {name: given.pop(name) for name in SHARED}
+        context.obj = context.obj.with_(said)
+        command(context, **given)
+
+    call.__signature__ = own.replace(  # type: ignore[attr-defined]
+        parameters=[*own.parameters.values(), *added]
+    )
+    return call
 
 
 def user() -> str:

@@ -2,7 +2,7 @@
 
 import typer
 
-from rollout.cli.options import Globals, dump, for_programs, user
+from rollout.cli.options import Globals, dump, for_programs, shared, user
 
 RELEASE = typer.Argument(None, help="Release or Rollout; may be left out when there is one")
 REASON = typer.Option("", "--reason", help="Why; it is kept with the release")
@@ -10,10 +10,10 @@ REASON = typer.Option("", "--reason", help="Why; it is kept with the release")
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("promote", help=PROMOTE)(promote)
-    app.command("pause", help=PAUSE)(pause)
-    app.command("resume", help=RESUME)(resume)
-    app.command("rollback", help=ROLLBACK)(rollback)
+    app.command("promote", help=PROMOTE)(shared(promote))
+    app.command("pause", help=PAUSE)(shared(pause))
+    app.command("resume", help=RESUME)(shared(resume))
+    app.command("rollback", help=ROLLBACK)(shared(rollback))
 
 
 PROMOTE = """Let the current step pass, or approve it.

@@ -5,12 +5,12 @@ from typing import Any
 
 import typer
 
-from rollout.cli.options import Globals, dump, for_programs, user
+from rollout.cli.options import Globals, dump, for_programs, shared, user
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("start", help=HELP)(start)
+    app.command("start", help=HELP)(shared(start))
 
 
 HELP = """Start a release: ship VERSION a little at a time.
@@ -61,12 +61,6 @@ def _policy(said: str | None) -> dict[str, Any] | None:
         return None
     if not Path(said).is_file():
         return {"name": said}
-    import yaml
+    from rollout.resources.policy_file import read_policy
 
-    from rollout.resources.policy import RolloutPolicySpec
-
-    document = yaml.safe_load(Path(said).read_text())
-    spec = document.get("spec", document) if isinstance(document, dict) else None
-    if not isinstance(spec, dict):
-        raise typer.BadParameter(f"{said} holds no policy: it should be YAML with a spec")
-    return {"inline": RolloutPolicySpec.model_validate(spec).to_json()}
+    return {"inline": read_policy(Path(said).read_text(), said).spec.to_json()}

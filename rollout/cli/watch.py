@@ -1,7 +1,7 @@
 """Following a release: live on a terminal, a line per change elsewhere."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from rich.console import Console, Group, RenderableType
@@ -12,10 +12,11 @@ from rich.text import Text
 
 from rollout.cli.tables import coloured
 from rollout.kube.cluster import Cluster
-from rollout.kube.errors import NotFound, Unreachable
+from rollout.kube.errors import ClusterError, NotFound, Unreachable
 from rollout.report.ages import age
 from rollout.report.exit_codes import ExitCode, exit_code
 from rollout.report.explain import metric_line
+from rollout.resources.names import beside
 from rollout.resources.release import Phase, Release
 from rollout.resources.writes import Kind
 
@@ -30,7 +31,11 @@ def follow(cluster: Cluster, namespace: str, name: str, timeout: float) -> ExitC
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4) as live:
             return _until_over(
-                cluster, namespace, name, timeout, lambda release: live.update(view(release))
+                cluster,
+                namespace,
+                name,
+                timeout,
+                lambda release: live.update(view(release, pods_of(cluster, release))),
             )
     return _until_over(cluster, namespace, name, timeout, Lines())
 
@@ -59,6 +64,30 @@ def _until_over(
     return ExitCode.RUNNING
 
 
+def pods_of(cluster: Cluster, release: Release) -> dict[str, str]:
+    """Say how many pods of each side are ready, of how many: from their Deployments."""
+    resolved = release.status.resolved
+    if resolved is None:
+        return {}
+    target = resolved.deployment
+    sides = {"stable": target, "candidate": beside(target)}
+    return {
+        side: said
+        for side, name in sides.items()
+        if (said := _ready(cluster, release.metadata.namespace, name))
+    }
+
+
+def _ready(cluster: Cluster, namespace: str, name: str) -> str:
+    try:
+        found = cluster.get(Kind.DEPLOYMENT, namespace, name)
+    except ClusterError:
+        return ""
+    wanted = found["spec"].get("replicas", 1)
+    ready = (found.get("status") or {}).get("readyReplicas", 0)
+    return f"{ready} of {wanted} ready"
+
+
 class Lines:
     """Prints a line for each entry of the timeline that is new."""
 
@@ -76,8 +105,8 @@ class Lines:
                 print(f"{at}  {entry.phase:<12} {weight}  {entry.message}", flush=True)
 
 
-def view(release: Release) -> RenderableType:
-    """Draw a release: where it is, its share, metric by metric, and the last things it did."""
+def view(release: Release, pods: Mapping[str, str]) -> RenderableType:
+    """Draw a release: where it is, its share, its pods, metric by metric, and what it did last."""
     status = release.status
     head = Text.from_markup(
         f"[bold]{release.metadata.name}[/]  {release.spec.version or 'template'}  "
@@ -85,11 +114,12 @@ def view(release: Release) -> RenderableType:
         f"{age(status.started_at, datetime.now(UTC))}"
     )
     bar = Table.grid(padding=(0, 1))
-    bar.add_row(
-        "candidate",
-        ProgressBar(total=100, completed=status.weight.applied, width=40),
-        f"{status.weight.applied} %",
-    )
+    for side, share in (
+        ("candidate", status.weight.applied),
+        ("stable", 100 - status.weight.applied),
+    ):
+        drawn = ProgressBar(total=100, completed=share, width=40)
+        bar.add_row(side, drawn, f"{share} %", pods.get(side, ""))
     verdict = status.verdict
     metrics = [Text(f"  {metric_line(m)}") for m in (verdict.metrics if verdict else [])]
     said = Text.from_markup(f"verdict {coloured(verdict.result) if verdict else 'none yet'}")

@@ -85,6 +85,7 @@ def saved(draft: Draft) -> bool:
     against = unsettled(snapshot)
     if against:
         return draft.wait(against[0].reason, against[0].message)
+    _forewarn(draft)
     resolved = resolve(snapshot)
     draft.update(
         resolved=resolved,
@@ -93,6 +94,27 @@ def saved(draft: Draft) -> bool:
     )
     draft.do(SaveRestore(draft.status))
     return False
+
+
+def _forewarn(draft: Draft) -> None:
+    """Say in status what people should know of this release from its beginning."""
+    target = draft.snapshot.target
+    if draft.snapshot.fixed_base and target is not None:
+        draft.condition(
+            "BaseFixed",
+            holds=True,
+            reason="AutoscalerNeedNotFollow",
+            message=f"an autoscaler follows memory or a Value metric, which need not fall as pods "
+            f"are added: the candidate is sized by the target's {target.replicas} replicas at "
+            "the start",
+        )
+    if target is not None and target.manager:
+        sentence = (
+            f"Deployment {target.name} is owned by {target.manager}: its next sync of another "
+            "template would undo this release natively, so bring the version there too"
+        )
+        draft.condition("ManagedElsewhere", holds=True, reason="OwnedByTool", message=sentence)
+        draft.tell("ManagedElsewhere", sentence, warning=True)
 
 
 def resolve(snapshot: Snapshot) -> Resolved:

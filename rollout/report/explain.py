@@ -13,8 +13,35 @@ BAD: Final = {
     "Safe": "False",
     "EditWaiting": "True",
     "StableReady": "False",
+    "BaseFixed": "True",
+    "ManagedElsewhere": "True",
 }
 """Conditions that are worth a note, and the status in which they are."""
+
+BACK: Final = "`rollout rollback` sends all traffic back"
+ANY_WAY: Final = (
+    f"`rollout resume` goes on where it stopped, `rollout promote` lets this step pass, {BACK}"
+)
+WAYS_OUT: Final = {
+    "Approval": f"`rollout promote` approves, {BACK}",
+    "EditWaiting": "`rollout resume` replaces the edit (status.displacedEdit keeps it), "
+    "`rollout rollback` gives up this release",
+    "TargetAtZero": f"scale the Deployment up and `rollout resume`; {BACK}",
+    "NoRoom": f"make room for the candidate's full size and `rollout resume`; {BACK}",
+    "NoData": f"`rollout resume` waits again, `rollout promote` goes on without metrics, {BACK}",
+    "Error": f"`rollout resume` waits again, `rollout promote` goes on without metrics, {BACK}",
+}
+"""What a person can do, by the reason of the pause."""
+
+SIMPLY: Final = {
+    (Phase.PENDING, False): "it begins as soon as nothing stands against it",
+    (Phase.PROMOTING, False): "the bake, when the candidate has its full size and all traffic",
+    (Phase.ADOPTING, False): "the Services move to the target's new pods when all are ready; until "
+    "then `rollout rollback` takes it back",
+    (Phase.ADOPTING, True): "the candidate is removed and everything is given back; then it has "
+    "succeeded",
+}
+"""What comes next in phases with one way on, before and after the commit."""
 
 
 def explain(release: Release, strategy: Strategy | None, now: datetime) -> list[str]:
@@ -64,21 +91,39 @@ def metric_line(metric: MetricVerdict) -> str:
 
 def _next(status: ReleaseStatus, strategy: Strategy | None, now: datetime) -> Iterator[str]:
     match status.phase:
+        case Phase.PREPARING:
+            late = _in_time(status, strategy, now)
+            yield f"Next: the first step, when the candidate is ready{late}."
         case Phase.PROGRESSING:
             yield from _next_step(status, strategy, now)
         case Phase.BAKING:
             bake = strategy.common.bake if strategy else timedelta(0)
             since = status.marks.get("cutover", now)
-            yield f"Next: the target takes the template, in {length(since + bake - now)}."
+            left = length(max(since + bake - now, timedelta(0)))
+            yield f"Next: the target takes the template, in {left} at the soonest, after a Pass."
         case Phase.PAUSED:
-            yield "Next: a person decides: rollout resume, rollout promote or rollout rollback."
-            if status.paused_from and status.paused_from.deadline:
-                yield f"By itself in {length(status.paused_from.deadline - now)}."
+            yield from _next_of_pause(status, now)
         case Phase.ROLLING_BACK:
             why = status.ending.message if status.ending else ""
             yield f"It goes back because: {why}."
-        case _:
-            yield from ()
+        case phase:
+            if (phase, status.committed) in SIMPLY:
+                yield f"Next: {SIMPLY[phase, status.committed]}."
+
+
+def _in_time(status: ReleaseStatus, strategy: Strategy | None, now: datetime) -> str:
+    if strategy is None or status.progress_since is None:
+        return ""
+    left = status.progress_since + strategy.common.progress_deadline - now
+    return f"; it goes back if that takes longer than {length(max(left, timedelta(0)))} from now"
+
+
+def _next_of_pause(status: ReleaseStatus, now: datetime) -> Iterator[str]:
+    where = status.paused_from
+    ways = WAYS_OUT.get(where.reason if where else "", ANY_WAY)
+    yield f"Next: a person decides: {ways}."
+    if where is not None and where.deadline is not None:
+        yield f"By itself in {length(where.deadline - now)}."
 
 
 def _next_step(status: ReleaseStatus, strategy: Strategy | None, now: datetime) -> Iterator[str]:
@@ -91,16 +136,10 @@ def _next_step(status: ReleaseStatus, strategy: Strategy | None, now: datetime) 
     left = length(since + step.min_duration - now) if since else "unknown"
     following = canary.steps[status.step + 1 :]
     goal = f"{following[0].weight} %" if following else "all traffic"
-    yield f"Next: {goal}, not before {left} from now and not without a Pass."
+    yield f"Next: {goal}, in {left} at the soonest, after a Pass."
 
 
 def _conditions(status: ReleaseStatus) -> Iterator[str]:
     for condition in status.conditions:
-        bad = {
-            "Reconciled": "False",
-            "Safe": "False",
-            "EditWaiting": "True",
-            "StableReady": "False",
-        }
-        if bad.get(condition.type) == str(condition.status):
+        if BAD.get(condition.type) == str(condition.status):
             yield f"Note: {condition.message}."

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from rollout.engine.snapshot import DeploymentView, PodSet
 from rollout.resources.objects import annotations_of, controller_uid, labels_of, name_of, uid_of
-from rollout.resources.words import LATCH, POD_TEMPLATE_HASH
+from rollout.resources.words import FIELD_MANAGER, LATCH, POD_TEMPLATE_HASH
 from rollout.resources.writes import Object
 from rollout.traffic.notes import read_note
 from rollout.translation.objects import Objects
@@ -18,6 +18,9 @@ MANAGERS: Final = {
     "helm.toolkit.fluxcd.io/name": "Flux",
 }
 """Labels and annotations by which others own an object."""
+
+
+OWN_MANAGERS: Final = frozenset({FIELD_MANAGER, "kube-controller-manager"})
 
 
 def deployment_view(objects: Objects, deployment: Object) -> DeploymentView:
@@ -82,15 +85,25 @@ def ready(pod: Object) -> bool:
 
 
 def field_manager(obj: Object, path: tuple[str, ...]) -> str:
-    """Return who last set a field, as the server notes it; empty when it does not."""
-    found = ""
-    for entry in obj["metadata"].get("managedFields") or []:
-        fields: Any = entry.get("fieldsV1") or {}
-        for key in path:
-            fields = fields.get(key) if isinstance(fields, Mapping) else None
-        if fields is not None:
-            found = str(entry.get("manager", ""))
-    return found
+    """Return who else last changed a field, as far as the server notes it; empty when it does not.
+
+    Who removes a field owns nothing of it afterwards: then it is whoever wrote last.
+    """
+    entries = [
+        entry
+        for entry in obj["metadata"].get("managedFields") or []
+        if entry.get("manager") not in OWN_MANAGERS and not entry.get("subresource")
+    ]
+    owners = [entry for entry in entries if _owns(entry, path)]
+    by_time = sorted(owners or entries, key=lambda entry: str(entry.get("time", "")))
+    return str(by_time[-1].get("manager", "")) if by_time else ""
+
+
+def _owns(entry: Mapping[str, Any], path: tuple[str, ...]) -> bool:
+    fields: Any = entry.get("fieldsV1") or {}
+    for key in path:
+        fields = fields.get(key) if isinstance(fields, Mapping) else None
+    return fields is not None
 
 
 def _manager(obj: Object) -> str:

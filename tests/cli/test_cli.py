@@ -62,6 +62,9 @@ def test_start_makes_a_rollout_and_says_what_it_assumed(cluster: HttpCluster, ru
     done = run("start", "v2", "--reason", "new prices")
     assert done.returncode == 0, done.stderr
     assert "assumed: Deployment web had no Rollout: web is created" in done.stdout
+    assert "assumed: container web of Deployment web is the version" in done.stdout
+    assert "assumed: Services that carry the split: web" in done.stdout
+    assert "assumed: Ingresses that get a canary beside them: web" in done.stdout
     release = cluster.list(Kind.RELEASE, "default").items[0]
     assert release["spec"]["version"] == "v2"
     assert release["spec"]["reason"] == "new prices"
@@ -151,6 +154,53 @@ def test_json_is_for_programs(cluster: HttpCluster, run: Run) -> None:
     shown = json.loads(run("-o", "json", "status").stdout)
     assert shown["status"]["phase"] == "Progressing"
     assert json.loads(run("-o", "json", "list").stdout)[0]["metadata"]["name"] == "web"
+
+
+def test_options_may_follow_the_command(cluster: HttpCluster, run: Run) -> None:
+    create(cluster, *build.shop())
+    say(cluster)
+    assert json.loads(run("list", "-o", "json", "-n", "default").stdout)
+    assert run("list", "-n", "elsewhere").stdout.startswith("no Rollout in elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-r", "shop", "-d", "web"], "Deployment web has one already: use --rollout web"),
+        (["-r", "web", "-d", "other"], "Rollout web ships Deployment web, not other"),
+    ],
+)
+def test_a_rollout_and_a_deployment_that_do_not_go_together_are_refused(
+    cluster: HttpCluster, run: Run, arguments: list[str], said: str
+) -> None:
+    create(cluster, *build.shop()[:-1])
+    done = run("start", "v2", *arguments)
+    assert done.returncode == 1
+    assert said in done.stderr
+
+
+def test_start_warns_of_a_tool_that_owns_the_deployment(cluster: HttpCluster, run: Run) -> None:
+    deployment, *rest = build.shop()[:-1]
+    deployment["metadata"]["annotations"] = {"argocd.argoproj.io/tracking-id": "x"}
+    create(cluster, deployment, *rest)
+    done = run("start", "v2")
+    assert done.returncode == 0, done.stderr
+    assert "Argo CD owns Deployment web" in done.stdout
+
+
+def test_a_policy_file_with_a_mistake_is_refused_with_field_and_fix(
+    cluster: HttpCluster, run: Run, tmp_path: Path
+) -> None:
+    create(cluster, *build.shop()[:-1])
+    file = tmp_path / "policy.yaml"
+    file.write_text(
+        "apiVersion: rollout.dev/v1alpha1\nkind: RolloutPolicy\nmetadata: {name: x}\n"
+        "spec: {interval: soon}\n"
+    )
+    done = run("start", "v2", "--policy", str(file))
+    assert done.returncode == 1
+    assert "spec.interval: 'soon' is not a duration" in done.stderr
+    assert cluster.list(Kind.RELEASE, "default").items == ()
 
 
 def test_without_our_kinds_it_says_how_to_install_them(run: Run) -> None:

@@ -108,9 +108,39 @@ def existing_canary(objects: Objects) -> None:
     objects["Canary"] = canary
 
 
+def ingress_elsewhere(objects: Objects) -> None:
+    objects["Elsewhere"] = build.ingress("shop", "shop")
+    objects["Rollout"]["spec"]["traffic"] = {"ingresses": ["shop"]}
+
+
+def no_preview(objects: Objects) -> None:
+    objects["Rollout"]["spec"]["strategy"] = build.blue_green(previewService="preview")
+
+
+def broken_preview(objects: Objects) -> None:
+    objects["Preview"] = build.service("preview")
+    del objects["Preview"]["spec"]["selector"]
+    objects["Rollout"]["spec"]["strategy"] = build.blue_green(previewService="preview")
+
+
+def unnamed_and_shared(objects: Objects) -> None:
+    shared_service(objects)
+    objects["Named"] = build.service("named")
+    objects["Rollout"]["spec"]["traffic"] = {"services": ["named"]}
+
+
+def namesake(objects: Objects) -> None:
+    objects["Candidate"] = build.deployment("web-candidate", replicas=1)
+
+
 @pytest.mark.parametrize(
     ("change", "fix"),
     [
+        (ingress_elsewhere, "Ingress shop routes to none of the Services (web): correct"),
+        (no_preview, "previewService: there is no Service preview: create it"),
+        (broken_preview, "Service preview has no spec.selector"),
+        (unnamed_and_shared, "Service web also selects pods that the target does not own"),
+        (namesake, "Deployment web-candidate exists and was not made by us"),
         (without("Service"), "no Service selects the pods of Deployment web"),
         (without("Ingress"), "create one, or use `--strategy blue-green`"),
         (publish_not_ready, "publishNotReadyAddresses: true"),

@@ -8,6 +8,7 @@ from rollout.report.ages import age, length
 from rollout.report.explain import explain, metric_line
 from rollout.resources.release import (
     MetricVerdict,
+    PausedFrom,
     Phase,
     Release,
     ReleaseSpec,
@@ -58,12 +59,47 @@ def test_a_step_says_what_comes_next_and_when() -> None:
         weight=Weight(asked=5, applied=5),
     )
     assert "is Progressing for 20s, 5 % of the traffic on it" in said
-    assert "Next: 20 %, not before 40s from now and not without a Pass." in said
+    assert "Next: 20 %, in 40s at the soonest, after a Pass." in said
 
 
 def test_a_pause_names_the_three_ways_on() -> None:
     said = told(phase=Phase.PAUSED, since=NOW)
-    assert "rollout resume, rollout promote or rollout rollback" in said
+    assert all(f"`rollout {way}`" in said for way in ("resume", "promote", "rollback"))
+
+
+@pytest.mark.parametrize(
+    ("reason", "way"),
+    [
+        ("Approval", "`rollout promote` approves"),
+        ("EditWaiting", "status.displacedEdit keeps it"),
+        ("TargetAtZero", "scale the Deployment up"),
+        ("NoRoom", "make room"),
+        ("NoData", "`rollout promote` goes on without metrics"),
+    ],
+)
+def test_a_pause_names_what_its_reason_asks_for(reason: str, way: str) -> None:
+    where = PausedFrom(
+        phase=Phase.PROGRESSING,
+        step=0,
+        reason=reason,
+        held=timedelta(0),
+        deadline=NOW + timedelta(hours=1),
+    )
+    said = told(phase=Phase.PAUSED, since=NOW, paused_from=where)
+    assert way in said
+    assert "By itself in 1h." in said
+
+
+@pytest.mark.parametrize("phase", [phase for phase in Phase if not phase.ended], ids=str)
+def test_every_open_phase_says_what_comes_next(phase: Phase) -> None:
+    said = told(phase=phase, since=NOW, progress_since=NOW)
+    assert "Next: " in said or phase is Phase.ROLLING_BACK
+
+
+def test_after_the_commit_no_way_back_is_promised() -> None:
+    said = told(phase=Phase.ADOPTING, since=NOW, committed=True)
+    assert "the candidate is removed" in said
+    assert "rollback" not in said
 
 
 def test_a_bake_says_when_it_ends() -> None:
