@@ -14,7 +14,6 @@ from rollout.engine.plan import (
     UnpauseTarget,
     WriteTemplate,
 )
-from rollout.engine.progress import followed
 from rollout.engine.rollback import (
     candidate_gone,
     drained,
@@ -25,6 +24,7 @@ from rollout.engine.rollback import (
     side_services_gone,
     target_restored,
 )
+from rollout.engine.sizes import followed
 from rollout.engine.snapshot import PodSet, Template
 from rollout.resources.release import Phase
 

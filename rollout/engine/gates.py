@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from rollout.engine.draft import Draft
 from rollout.engine.facts import current_step
 from rollout.engine.rollback import go_back
+from rollout.engine.sizes import load_followed
 from rollout.resources.policy import Then
 from rollout.resources.release import PausedFrom, Phase
 from rollout.resources.rollout import Approval, OnTimeout
@@ -100,6 +101,8 @@ def unavailable(draft: Draft) -> bool:
 def paused(draft: Draft) -> bool:
     """Stand still; an approval that nobody gave ends as the strategy says."""
     where = draft.status.paused_from
+    if where is not None and not draft.status.committed:
+        load_followed(draft, where.phase)
     if where is None or where.deadline is None:
         return False
     if draft.now < where.deadline:

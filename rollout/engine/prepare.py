@@ -25,11 +25,11 @@ from rollout.engine.plan import (
     Enter,
     PauseTarget,
     SaveRestore,
-    ScaleCandidate,
     Select,
     SetWeight,
 )
 from rollout.engine.rollback import candidate_gone, drained, go_back
+from rollout.engine.sizes import sized
 from rollout.engine.snapshot import DeploymentView, ServiceView, Snapshot
 from rollout.resources.duration import format_duration
 from rollout.resources.release import Hashes, Phase, Resolved, Saved
@@ -269,21 +269,6 @@ def preparing_size(draft: Draft) -> int:
 def candidate_sized(draft: Draft) -> bool:
     """Bring the candidate to the size for what comes next."""
     return sized(draft, preparing_size(draft))
-
-
-def sized(draft: Draft, wanted: int) -> bool:
-    """Have at least this many available candidate pods (I4: pods before traffic)."""
-    candidate = draft.snapshot.candidate
-    if candidate is None:
-        return draft.wait("CandidateGone", "the candidate Deployment is gone")
-    if candidate.replicas < wanted:
-        draft.do(ScaleCandidate(wanted))
-        return draft.wait("ScalingCandidate", f"scaling the candidate to {wanted}")
-    ready = candidate_pods(draft.snapshot, draft.status)
-    have = min(candidate.available, ready.ready if ready else 0)
-    if have >= wanted:
-        return True
-    return draft.wait("WaitingForCandidate", f"{have} of {wanted} candidate pods are available")
 
 
 def side_services(draft: Draft) -> bool:

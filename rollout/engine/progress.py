@@ -13,9 +13,10 @@ from rollout.engine.facts import (
     step_count,
 )
 from rollout.engine.gates import approved, passed, pause, unavailable
-from rollout.engine.plan import CreateRoute, CreateSideService, ScaleCandidate, SetWeight
-from rollout.engine.prepare import in_time, sized
+from rollout.engine.plan import CreateRoute, CreateSideService, SetWeight
+from rollout.engine.prepare import in_time
 from rollout.engine.rollback import go_back
+from rollout.engine.sizes import followed, sized
 from rollout.resources.duration import format_duration
 from rollout.resources.release import Phase
 from rollout.resources.rollout import CanaryStep, OnUndecided
@@ -76,13 +77,6 @@ def _steady(draft: Draft, since: datetime) -> None:
     """Forget that the candidate flapped, once it has not for as long as its deadline."""
     if draft.now >= since + draft.snapshot.strategy.common.progress_deadline:
         draft.unmark("shaky")
-
-
-def followed(draft: Draft, wanted: int) -> None:
-    """Let the candidate grow with the target; it never shrinks while it has traffic."""
-    candidate = draft.snapshot.candidate
-    if candidate is not None and candidate.replicas < wanted:
-        draft.do(ScaleCandidate(wanted))
 
 
 def step_judged(draft: Draft) -> bool:

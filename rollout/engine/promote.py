@@ -5,9 +5,9 @@ from rollout.engine.draft import Draft, Need
 from rollout.engine.facts import base_replicas, edited
 from rollout.engine.gates import passed, pause, unavailable
 from rollout.engine.plan import Select, SetWeight
-from rollout.engine.prepare import sized
-from rollout.engine.progress import DEFAULT_PATIENCE, followed
+from rollout.engine.progress import DEFAULT_PATIENCE
 from rollout.engine.rollback import drained, routes_gone
+from rollout.engine.sizes import followed, sized
 from rollout.resources.duration import format_duration
 from rollout.resources.release import Phase
 

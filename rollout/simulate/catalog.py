@@ -297,6 +297,17 @@ BUILT_IN: Final = (
         validate=network.ingress_class,
         generation_moves=spec_moved,
     ),
+    ApiResource(
+        Kind.HORIZONTAL_POD_AUTOSCALER.value,
+        "horizontalpodautoscaler",
+        ("hpa",),
+        _ALL,
+        default=defaults.autoscaler,
+        validate=network.autoscaler,
+        generation_moves=spec_moved,
+        initial={"status": {"currentMetrics": None, "desiredReplicas": 0}},
+        status=True,
+    ),
     ApiResource(Kind.LEASE.value, "lease", validate=network.lease, unconditional_update=False),
     ApiResource(
         Kind.POD_DISRUPTION_BUDGET.value,

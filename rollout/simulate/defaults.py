@@ -209,6 +209,15 @@ def node(obj: Object) -> Json:
     return put(obj, ("spec", "taints"), [*taints, {"key": NOT_READY, "effect": "NoSchedule"}])
 
 
+def autoscaler(obj: Object) -> Json:
+    """Defaults of a HorizontalPodAutoscaler: 80 % of CPU, and at least one replica."""
+    spec = _filled(obj.get("spec") or {}, {"minReplicas": 1})
+    if not spec.get("metrics"):
+        target = {"type": "Utilization", "averageUtilization": 80}
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+    return {**obj, "spec": spec}
+
+
 def endpoint_slice(obj: Object) -> Json:
     """An EndpointSlice with a name and a protocol for each port."""
     ports = obj.get("ports")

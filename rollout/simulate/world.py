@@ -141,6 +141,7 @@ class World:
         self.forgiven: set[str] = set()
         self.after_write: Callable[[Action], None] = lambda _: None
         self.watching = False
+        self.namespace_terminating = False
         for body in objects:
             self.create(body)
         self._come_up()
@@ -204,6 +205,8 @@ class World:
             services=self.all(Kind.SERVICE),
             ingresses=self.all(Kind.INGRESS),
             ingress_classes=self.all(Kind.INGRESS_CLASS),
+            autoscalers=self.all(Kind.HORIZONTAL_POD_AUTOSCALER),
+            namespace_terminating=self.namespace_terminating,
             verdict=self.judge.verdict(release.status, self.time),
         )
 

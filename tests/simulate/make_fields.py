@@ -28,6 +28,7 @@ PACKAGES: Final[Mapping[str, tuple[str, str]]] = {
     "policy": ("k8s.io/api", "policy/v1"),
     "events": ("k8s.io/api", "events/v1"),
     "autoscaling": ("k8s.io/api", "autoscaling/v1"),
+    "autoscalingv2": ("k8s.io/api", "autoscaling/v2"),
     "apiextensions": ("k8s.io/apiextensions-apiserver", "pkg/apis/apiextensions/v1"),
 }
 ALIASES: Final = {"metav1": "meta", "v1": "core", "corev1": "core"}
@@ -51,6 +52,7 @@ KINDS: Final[Mapping[str, str]] = {
     "policy/v1 Eviction": "policy.Eviction",
     "events.k8s.io/v1 Event": "events.Event",
     "autoscaling/v1 Scale": "autoscaling.Scale",
+    "autoscaling/v2 HorizontalPodAutoscaler": "autoscalingv2.HorizontalPodAutoscaler",
     "v1 DeleteOptions": "meta.DeleteOptions",
     "apiextensions.k8s.io/v1 CustomResourceDefinition": "apiextensions.CustomResourceDefinition",
 }

@@ -220,6 +220,20 @@ def lease(new: Object, old: Object | None) -> list[FieldError]:
     return errors
 
 
+def autoscaler(new: Object, old: Object | None) -> list[FieldError]:
+    """Errors of a HorizontalPodAutoscaler, as far as people make them."""
+    del old
+    errors = metadata(new, namespaced=True)
+    spec = new.get("spec") or EMPTY
+    most, least = spec.get("maxReplicas") or 0, spec.get("minReplicas") or 1
+    if most < least:
+        detail = "must be greater than or equal to `minReplicas`"
+        errors.append(invalid("spec.maxReplicas", most, detail))
+    if most == 0:
+        errors.append(required("spec.maxReplicas"))
+    return errors
+
+
 def disruption_budget(new: Object, old: Object | None) -> list[FieldError]:
     """Errors of a PodDisruptionBudget."""
     del old
