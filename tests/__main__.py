@@ -12,7 +12,10 @@ import subprocess
 import sys
 import time
 import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -41,9 +44,9 @@ def main() -> int:
             run(name, [str(VENV / "bin" / command[0]), *command[1:]])
         run("unit tests", [*_pytest(), "-n", "2", "-m", f"not ({SYSTEM} or {SWEEP})"])
         if build is not None:
-            run("every crash point", [*_pytest(), "-n", "2", "-m", SWEEP])
-            _await_build(build)
-            run("real parts", [*_pytest(), "-n", arguments.workers, *SPREAD, "-m", SYSTEM])
+            with aside("every crash point", [*_pytest(), "-n", "2", "-m", SWEEP]):
+                _await_build(build)
+                run("real parts", [*_pytest(), "-n", arguments.workers, *SPREAD, "-m", SYSTEM])
     finally:
         if build is not None and build.poll() is None:
             build.terminate()
@@ -97,6 +100,31 @@ def _await_build(build: subprocess.Popen[bytes]) -> None:
 
 def _pytest() -> list[str]:
     return [str(PYTHON), "-m", "pytest", "-q"]
+
+
+@contextmanager
+def aside(name: str, command: list[str]) -> Iterator[None]:
+    """Run a check in the time that others leave over; its output comes when both are done."""
+    started = time.monotonic()
+    with TemporaryFile() as output:
+        check = subprocess.Popen(
+            ["nice", "-n", "19", *command],
+            cwd=ROOT,
+            env=_environment(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield
+            code = check.wait(timeout=3600)
+        finally:
+            check.kill()
+        output.seek(0)
+        print(f"--- {name}\n{output.read().decode()}", flush=True)
+    if code != 0:
+        print(f"--- {name} failed with exit code {code}", flush=True)
+        sys.exit(code)
+    print(f"--- {name}: {time.monotonic() - started:.0f} s, beside the others", flush=True)
 
 
 def run(name: str, command: list[str]) -> None:

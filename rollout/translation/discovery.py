@@ -5,7 +5,7 @@ while a release runs, because the candidate's pods bear the same labels. And whi
 the split*? Those that the user names, or all.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from rollout.resources.objects import labels_of, name_of
@@ -51,8 +51,19 @@ def discover(
         services=(*carriers, *others),
         carriers=tuple(map(name_of, carriers)),
         ingresses=tuple(ingresses),
-        missing=(*missing, *lacking),
+        missing=(*missing, *_elsewhere(named, labels), *lacking),
     )
+
+
+def _elsewhere(named: list[Object], labels: Mapping[str, str]) -> Iterator[str]:
+    """Say which of the named Services have a selector, and one of other pods."""
+    for service in named:
+        own = own_selector(service)
+        if own and not _selects(service, labels):
+            yield (
+                f"spec.traffic.services: Service {name_of(service)} does not select the target's "
+                f"pods (its selector is {dict(own)}): name another, or correct its selector"
+            )
 
 
 def _pod_labels(target: Object | None, resolved: Resolved | None) -> Mapping[str, str] | None:

@@ -108,6 +108,11 @@ def existing_canary(objects: Objects) -> None:
     objects["Canary"] = canary
 
 
+def service_elsewhere(objects: Objects) -> None:
+    objects["Elsewhere"] = build.service("shop", {"app": "shop"})
+    objects["Rollout"]["spec"]["traffic"] = {"services": ["shop"]}
+
+
 def ingress_elsewhere(objects: Objects) -> None:
     objects["Elsewhere"] = build.ingress("shop", "shop")
     objects["Rollout"]["spec"]["traffic"] = {"ingresses": ["shop"]}
@@ -136,6 +141,7 @@ def namesake(objects: Objects) -> None:
 @pytest.mark.parametrize(
     ("change", "fix"),
     [
+        (service_elsewhere, "Service shop does not select the target's pods"),
         (ingress_elsewhere, "Ingress shop routes to none of the Services (web): correct"),
         (no_preview, "previewService: there is no Service preview: create it"),
         (broken_preview, "Service preview has no spec.selector"),
