@@ -71,8 +71,9 @@ def status(
     if for_programs(options.output):
         dump(found.to_json(), options.output)
     else:
-        show(release_table([found], wide=options.output is Output.WIDE))
-        if found.status.message:
+        wide = options.output is Output.WIDE
+        show(release_table([found], wide=wide))
+        if found.status.message and not wide:
             print(found.status.message)
     if exit_code:
         raise typer.Exit(code(found.status))
