@@ -6,6 +6,13 @@ Until `committed` the way back is open: the candidate serves. After it the relea
 from rollout.engine.draft import Draft, Need
 from rollout.engine.facts import base_replicas, candidate_template, edited, same
 from rollout.engine.gates import pause
+from rollout.engine.giving_back import (
+    candidate_gone,
+    finalizers_gone,
+    services_restored,
+    side_services_gone,
+    target_restored,
+)
 from rollout.engine.plan import (
     Commit,
     Enter,
@@ -14,16 +21,7 @@ from rollout.engine.plan import (
     UnpauseTarget,
     WriteTemplate,
 )
-from rollout.engine.rollback import (
-    candidate_gone,
-    drained,
-    finalizers_gone,
-    go_back,
-    keep_edit,
-    services_restored,
-    side_services_gone,
-    target_restored,
-)
+from rollout.engine.rollback import drained, go_back, keep_edit
 from rollout.engine.sizes import followed
 from rollout.engine.snapshot import PodSet, Template
 from rollout.resources.release import Phase

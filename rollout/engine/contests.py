@@ -17,8 +17,8 @@ from rollout.engine.facts import (
 )
 from rollout.engine.gates import pause
 from rollout.engine.plan import Enter, PauseTarget, ScaleCandidate, Select, SetWeight
-from rollout.engine.prepare import service_before
 from rollout.engine.rollback import go_back
+from rollout.engine.saving import service_before
 from rollout.engine.snapshot import DeploymentView, ServiceView
 from rollout.resources.release import Phase
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from rollout.analysis.verdict import Verdict
-from rollout.engine import adopt, prepare, progress, promote, rollback
+from rollout.engine import adopt, giving_back, prepare, progress, promote, rollback
 from rollout.engine.contests import candidate_fit, report_edit, undisputed
 from rollout.engine.draft import Draft, Need, met
 from rollout.engine.facts import applied_weight, candidate_ready, step_count
@@ -87,7 +87,7 @@ def _goes_on(draft: Draft) -> bool:
 
 def _let_go(draft: Draft) -> bool:
     """The namespace goes with all that is in it: nothing is restored, nothing may be held up."""
-    if rollback.finalizers_gone(draft):
+    if giving_back.finalizers_gone(draft):
         draft.update(
             phase=Phase.CANCELLED,
             reason="NamespaceTerminating",

@@ -1,0 +1,108 @@
+"""What is written down before anything is touched: what it goes by, and what was there (I5)."""
+
+from rollout.engine.admission import unsettled
+from rollout.engine.draft import Draft
+from rollout.engine.plan import (
+    AddFinalizer,
+    SaveRestore,
+)
+from rollout.engine.snapshot import ServiceView, Snapshot
+from rollout.resources.release import Hashes, Resolved, Saved
+from rollout.resources.words import RESTORE_FINALIZER
+from rollout.resources.writes import Kind
+
+
+def finalizers(draft: Draft) -> bool:
+    """Have deletion of the Release and its Rollout roll back first."""
+    snapshot = draft.snapshot
+    objects = [(Kind.RELEASE, snapshot.release.metadata)]
+    if snapshot.rollout is not None:
+        objects.append((Kind.ROLLOUT, snapshot.rollout.metadata))
+    lacking = [(k, m.name) for k, m in objects if RESTORE_FINALIZER not in m.finalizers]
+    draft.do(*(AddFinalizer(kind, name) for kind, name in lacking))
+    return not lacking
+
+
+def saved(draft: Draft) -> bool:
+    """Freeze what the release goes by and write down what is there (I5)."""
+    if draft.status.resolved is not None:
+        return True
+    snapshot = draft.snapshot
+    against = unsettled(snapshot)
+    if against:
+        return draft.wait(against[0].reason, against[0].message)
+    _forewarn(draft)
+    resolved = resolve(snapshot)
+    draft.update(
+        resolved=resolved,
+        restore=what_was_there(snapshot),
+        hashes=Hashes(stable=resolved.stable_hash),
+    )
+    draft.do(SaveRestore(draft.status))
+    return False
+
+
+def _forewarn(draft: Draft) -> None:
+    """Say in status what people should know of this release from its beginning."""
+    target = draft.snapshot.target
+    if draft.snapshot.fixed_base and target is not None:
+        draft.condition(
+            "BaseFixed",
+            holds=True,
+            reason="AutoscalerNeedNotFollow",
+            message=f"an autoscaler follows memory or a Value metric, which need not fall as pods "
+            f"are added: the candidate is sized by the target's {target.replicas} replicas at "
+            "the start",
+        )
+    if target is not None and target.manager:
+        sentence = (
+            f"Deployment {target.name} is owned by {target.manager}: its next sync of another "
+            "template would undo this release natively, so bring the version there too"
+        )
+        draft.condition("ManagedElsewhere", holds=True, reason="OwnedByTool", message=sentence)
+        draft.tell("ManagedElsewhere", sentence, warning=True)
+
+
+def resolve(snapshot: Snapshot) -> Resolved:
+    """Freeze strategy, policy, templates and targets."""
+    target = snapshot.target
+    if target is None or snapshot.template is None:
+        raise ValueError("a release was admitted without a target or a template")
+    serving = target.populated[0]
+    return Resolved(
+        strategy=snapshot.strategy,
+        policy=snapshot.policy,
+        traffic=snapshot.traffic.model_copy(
+            update={
+                "services": list(snapshot.carriers),
+                "ingresses": [route.ingress for route in snapshot.routes],
+            }
+        ),
+        deployment=target.name,
+        deployment_uid=target.uid,
+        container=snapshot.container,
+        image=snapshot.image,
+        stable_image=snapshot.stable_image,
+        template=dict(snapshot.template),
+        stable_template=dict(serving.template),
+        stable_hash=serving.hash,
+        replicas=target.replicas,
+    )
+
+
+def what_was_there(snapshot: Snapshot) -> list[Saved]:
+    """Return how each object of the user was before the first change to it (I5)."""
+    found = []
+    if (target := snapshot.target) is not None:
+        fields = target.saved or {"spec.paused": target.paused}
+        found.append(
+            Saved(kind="Deployment", name=target.name, uid=target.uid, fields=dict(fields))
+        )
+    services = [*snapshot.services, *([snapshot.preview] if snapshot.preview else [])]
+    return [*found, *map(service_before, services)]
+
+
+def service_before(service: ServiceView) -> Saved:
+    """Return how a Service was: as an earlier release noted, else as it is."""
+    kept = service.saved or {"spec.selector.pod-template-hash": service.pinned}
+    return Saved(kind="Service", name=service.name, uid=service.uid, fields=dict(kept))
