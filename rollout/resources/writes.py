@@ -60,6 +60,18 @@ class Kind(Enum):
         "apiextensions.k8s.io",
         namespaced=False,
     )
+    TOKEN_REVIEW = Resource(
+        "TokenReview", "tokenreviews", "authentication.k8s.io", namespaced=False
+    )
+    SUBJECT_ACCESS_REVIEW = Resource(
+        "SubjectAccessReview", "subjectaccessreviews", "authorization.k8s.io", namespaced=False
+    )
+    SELF_SUBJECT_ACCESS_REVIEW = Resource(
+        "SelfSubjectAccessReview",
+        "selfsubjectaccessreviews",
+        "authorization.k8s.io",
+        namespaced=False,
+    )
     ROLLOUT = Resource("Rollout", "rollouts", GROUP, VERSION)
     RELEASE = Resource("Release", "releases", GROUP, VERSION)
     ROLLOUT_POLICY = Resource("RolloutPolicy", "rolloutpolicies", GROUP, VERSION)

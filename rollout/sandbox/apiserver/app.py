@@ -15,6 +15,7 @@ from rollout.sandbox.apiserver.asks import Answer, Ask, verb_of
 from rollout.sandbox.apiserver.faulty import Broken, FaultBox
 from rollout.sandbox.apiserver.handlers import answer
 from rollout.sandbox.apiserver.heart import Heart
+from rollout.sandbox.apiserver.reviews import KINDS, reviewed
 from rollout.sandbox.apiserver.streams import stream_watch
 from rollout.sandbox.apiserver.target import Target, parse_target
 from rollout.sandbox.apiserver.users import User, authenticated, token_and_path
@@ -74,10 +75,16 @@ class Front:
         found = self._about_server(request, path.rstrip("/"))
         if found is not None:
             return _json(found, request)
+        if request.method == "POST" and path.rstrip("/") in KINDS:
+            return await self._review(request, path.rstrip("/"), user)
         target = parse_target(path)
         if target is None or target.is_version:
             return self._version(request, target)
         return await self._resource(request, target, user)
+
+    async def _review(self, request: web.Request, path: str, user: User) -> web.Response:
+        body = read_body(await request.read(), request.content_type)
+        return web.json_response(reviewed(path, body, user, self._tokens), status=201)
 
     def _about_server(self, request: web.Request, path: str) -> Json | None:
         """Pages that tell what the server is and serves."""

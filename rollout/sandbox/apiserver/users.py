@@ -11,12 +11,37 @@ PREFIX: Final = "/as/"
 ADMINISTRATORS: Final = "system:masters"
 
 
+ANYTHING: Final = "*"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Something that a user may do: verbs on plurals, in a namespace (`*`: all)."""
+
+    verbs: frozenset[str]
+    resources: frozenset[str]
+    namespace: str = ANYTHING
+
+
+EVERYTHING: Final = (Rule(frozenset({ANYTHING}), frozenset({ANYTHING})),)
+
+
 @dataclass(frozen=True)
 class User:
-    """A user that the server knows."""
+    """A user that the server knows, and what reviews say that they may do."""
 
     name: str
     groups: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = EVERYTHING
+
+    def may(self, verb: str, resource: str, namespace: str) -> bool:
+        """Whether a rule allows it."""
+        return any(
+            rule.verbs & {verb, ANYTHING}
+            and rule.resources & {resource, ANYTHING}
+            and rule.namespace in {namespace, ANYTHING}
+            for rule in self.rules
+        )
 
 
 def token_and_path(header: str, path: str) -> tuple[str, str]:

@@ -1,0 +1,88 @@
+"""Who is it, and may they? The cluster's own answers: TokenReview and SubjectAccessReview."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rollout.kube.cluster import Cluster
+from rollout.kube.errors import Unauthorized
+from rollout.resources.words import GROUP
+from rollout.resources.writes import Create, Kind
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody whom the cluster knows."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Access:
+    """What somebody wants to do: a verb on a plural of our group, in a namespace."""
+
+    verb: str
+    namespace: str
+    resource: str = "releases"
+    name: str = ""
+    group: str = GROUP
+
+
+def who_is(cluster: Cluster, token: str) -> Person:
+    """Ask who is behind a bearer token.
+
+    Raises Unauthorized for a token that the cluster does not know, ClusterError for the cluster.
+    """
+    body = _review("authentication.k8s.io/v1", "TokenReview", {"token": token})
+    status = cluster.apply(Create(Kind.TOKEN_REVIEW, "", body)).get("status") or {}
+    user = status.get("user") or {}
+    if not status.get("authenticated") or not user.get("username"):
+        raise Unauthorized(status.get("error") or "the cluster does not know this token")
+    return Person(
+        name=str(user["username"]),
+        groups=tuple(user.get("groups") or ()),
+        uid=str(user.get("uid", "")),
+        extra=user.get("extra") or {},
+    )
+
+
+def may(cluster: Cluster, person: Person, access: Access) -> bool:
+    """Ask whether somebody may do something. Raises ClusterError for the cluster."""
+    spec = {
+        "user": person.name,
+        "groups": list(person.groups),
+        "uid": person.uid,
+        "extra": dict(person.extra),
+        "resourceAttributes": _attributes(access),
+    }
+    return _allowed(cluster, Kind.SUBJECT_ACCESS_REVIEW, spec)
+
+
+def may_i(cluster: Cluster, access: Access) -> bool:
+    """Ask whether we ourselves may do something. Raises ClusterError for the cluster."""
+    spec = {"resourceAttributes": _attributes(access)}
+    return _allowed(cluster, Kind.SELF_SUBJECT_ACCESS_REVIEW, spec)
+
+
+def _allowed(cluster: Cluster, kind: Kind, spec: Mapping[str, Any]) -> bool:
+    body = _review("authorization.k8s.io/v1", kind.value.kind, spec)
+    status = cluster.apply(Create(kind, "", body)).get("status") or {}
+    return bool(status.get("allowed", False))
+
+
+def _attributes(access: Access) -> dict[str, str]:
+    said = {
+        "verb": access.verb,
+        "namespace": access.namespace,
+        "group": access.group,
+        "resource": access.resource,
+        "name": access.name,
+    }
+    return {key: value for key, value in said.items() if value}
+
+
+def _review(api_version: str, kind: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": api_version, "kind": kind, "metadata": {}, "spec": dict(spec)}

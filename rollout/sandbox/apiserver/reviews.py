@@ -1,0 +1,62 @@
+"""Reviews: who is behind a token, and may they do this? They are answered, never stored.
+
+The practice API server refuses nobody by itself; what a user may do matters to those who ask.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from rollout.kube.errors import Unauthorized
+from rollout.sandbox.apiserver.users import User, authenticated
+from rollout.simulate import refusals
+from rollout.simulate.objects import Json, dig
+
+AUTHENTICATION: Final = "/apis/authentication.k8s.io/v1/tokenreviews"
+SUBJECT: Final = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+SELF: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+KINDS: Final = {
+    AUTHENTICATION: ("authentication.k8s.io/v1", "TokenReview"),
+    SUBJECT: ("authorization.k8s.io/v1", "SubjectAccessReview"),
+    SELF: ("authorization.k8s.io/v1", "SelfSubjectAccessReview"),
+}
+
+
+def reviewed(path: str, body: Any, user: User, tokens: Mapping[str, User]) -> Json:
+    """Answer a review posted to one of the paths of KINDS. Raises Refused for one without spec."""
+    api_version, kind = KINDS[path]
+    spec = dig(body or {}, "spec")
+    if not isinstance(spec, Mapping):
+        raise refusals.bad_request(f"{kind}: spec: Required value")
+    if path == AUTHENTICATION:
+        status = _token(str(spec.get("token", "")), tokens)
+    else:
+        who = user if path == SELF else _named(spec, tokens.values())
+        status = _access(spec.get("resourceAttributes") or {}, who)
+    return {
+        "kind": kind,
+        "apiVersion": api_version,
+        "metadata": {},
+        "spec": dict(spec),
+        "status": status,
+    }
+
+
+def _token(token: str, tokens: Mapping[str, User]) -> Json:
+    try:
+        user = authenticated(token, tokens)
+    except Unauthorized:
+        return {"user": {}, "error": "invalid bearer token"}
+    groups = [*user.groups, "system:authenticated"]
+    return {"authenticated": True, "user": {"username": user.name, "groups": groups}}
+
+
+def _named(spec: Mapping[str, Any], known: Iterable[User]) -> User | None:
+    return next((user for user in known if user.name == spec.get("user")), None)
+
+
+def _access(attributes: Mapping[str, str], user: User | None) -> Json:
+    if user is not None and user.may(
+        attributes.get("verb", ""), attributes.get("resource", ""), attributes.get("namespace", "")
+    ):
+        return {"allowed": True, "reason": f"{user.name} may, says the practice cluster"}
+    return {"allowed": False}
