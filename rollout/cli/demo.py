@@ -18,7 +18,8 @@ from rich.text import Text
 
 from rollout.cli.tables import coloured, table
 from rollout.cli.watch import pods_of, view
-from rollout.commands import Request, start
+from rollout.commands.request import Request
+from rollout.commands.start import start
 from rollout.resources.release import Phase, Release
 from rollout.resources.writes import Kind
 from rollout.sandbox import shop

@@ -2,7 +2,7 @@
 
 from pydantic import ValidationError
 
-from rollout.commands import CommandRefusedError
+from rollout.commands.refusal import CommandRefusedError
 from rollout.kube.errors import ClusterError, Forbidden, NotFound, Unreachable
 
 PREFIXES: dict[type[BaseException], str] = {

@@ -62,7 +62,7 @@ def status(
 ) -> None:
     """Show where a release is."""
     from rollout.cli.tables import release_table, show
-    from rollout.commands import find_release
+    from rollout.commands.find import find_release
     from rollout.report.exit_codes import exit_code as code
 
     options: Globals = context.obj
@@ -86,7 +86,7 @@ def watch(
 ) -> None:
     """Follow a release."""
     from rollout.cli.watch import follow
-    from rollout.commands import find_release
+    from rollout.commands.find import find_release
 
     options: Globals = context.obj
     cluster = options.cluster()
@@ -119,7 +119,7 @@ def list_(
 def history(context: typer.Context, release: str = RELEASE) -> None:
     """Show what happened."""
     from rollout.cli.tables import release_table, show, timeline_table
-    from rollout.commands import find_release
+    from rollout.commands.find import find_release
     from rollout.resources.release import Release
     from rollout.resources.writes import Kind
 
@@ -141,7 +141,7 @@ def explain(context: typer.Context, release: str = RELEASE) -> None:
     """Say why."""
     from datetime import UTC, datetime
 
-    from rollout.commands import find_release
+    from rollout.commands.find import find_release
     from rollout.report.explain import explain
 
     options: Globals = context.obj

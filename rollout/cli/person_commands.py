@@ -75,7 +75,8 @@ def rollback(context: typer.Context, release: str = RELEASE, reason: str = REASO
 def _ask(context: typer.Context, type_: str, release: str | None, reason: str) -> None:
     from datetime import UTC, datetime
 
-    from rollout.commands import find_release, new_action, submit
+    from rollout.commands.actions import new_action, submit
+    from rollout.commands.find import find_release
     from rollout.resources.action import ActionType
 
     options: Globals = context.obj

@@ -36,7 +36,8 @@ def start(  # noqa: PLR0917 - options, each by its name
     timeout: float = typer.Option(3600.0, "--timeout", help="Longest time to watch, in seconds"),
 ) -> None:
     """Start a release."""
-    from rollout.commands import Request, start
+    from rollout.commands.request import Request
+    from rollout.commands.start import start
     from rollout.resources.objects import name_of
 
     options: Globals = context.obj

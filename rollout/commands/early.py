@@ -1,0 +1,89 @@
+"""What is asked before anything is created: the rules of the controller, and what they saw."""
+
+from typing import Any
+
+from rollout.commands.refusal import CommandRefusedError
+from rollout.engine.admission import objections
+from rollout.engine.snapshot import Snapshot
+from rollout.kube.cluster import Cluster
+from rollout.kube.errors import Refused
+from rollout.resources.objects import name_of
+from rollout.resources.writes import Kind, Object
+from rollout.translation.objects import Objects
+from rollout.translation.snapshots import snapshot
+
+
+def refuse_early(
+    cluster: Cluster, namespace: str, rollout: Object, release: dict[str, Any]
+) -> Snapshot:
+    """Ask the controller's own rules; gives what they looked at.
+
+    Raises CommandRefusedError for what stands against it, ClusterError for the cluster.
+    """
+    objects = read(cluster, namespace, rollout, release)
+    for other in objects.releases:
+        phase = (other.get("status") or {}).get("phase") or "Pending"
+        ended = phase in {"Succeeded", "RolledBack", "Failed", "Superseded", "Cancelled"}
+        if other["spec"]["rollout"] == name_of(rollout) and not ended:
+            raise CommandRefusedError(
+                f"release {name_of(other)} is {phase}: wait for its end, or "
+                f"`rollout rollback {name_of(other)}` first"
+            )
+    found = snapshot(objects)
+    lasting = [objection for objection in objections(found) if not objection.passing]
+    if lasting:
+        raise CommandRefusedError(lasting[0].message)
+    return found
+
+
+def read(cluster: Cluster, namespace: str, rollout: Object, release: dict[str, Any]) -> Objects:
+    """Read what a decision about a new release rests on."""
+
+    def items(kind: Kind) -> tuple[Object, ...]:
+        return cluster.list(kind, namespace).items
+
+    metadata = {"namespace": namespace, "uid": "", **release["metadata"]}
+    known = {"uid": "", "namespace": namespace, **rollout["metadata"]}
+    return Objects(
+        release={**release, "metadata": metadata},
+        rollout={**rollout, "metadata": known},
+        rollouts=items(Kind.ROLLOUT),
+        releases=items(Kind.RELEASE),
+        deployments=items(Kind.DEPLOYMENT),
+        replica_sets=items(Kind.REPLICA_SET),
+        pods=items(Kind.POD),
+        services=items(Kind.SERVICE),
+        ingresses=items(Kind.INGRESS),
+        ingress_classes=_classes(cluster),
+        policies=items(Kind.ROLLOUT_POLICY),
+    )
+
+
+def _classes(cluster: Cluster) -> tuple[Object, ...] | None:
+    try:
+        return cluster.list(Kind.INGRESS_CLASS).items
+    except Refused:
+        return None
+
+
+def discovered(found: Snapshot) -> list[str]:
+    """Say what a Rollout that names nothing means in this cluster."""
+    said = [f"container {found.container} of Deployment {found.target_name} is the version"]
+    if found.carriers:
+        said.append(f"Services that carry the split: {', '.join(found.carriers)}")
+    if found.strategy.canary is not None and found.routes:
+        routes = ", ".join(route.ingress for route in found.routes)
+        said.append(f"Ingresses that get a canary beside them: {routes}")
+    return said
+
+
+def warnings(found: Snapshot) -> list[str]:
+    """Say what may undo the release from outside."""
+    manager = found.target.manager if found.target else ""
+    if not manager:
+        return []
+    sentence = (
+        f"{manager} owns Deployment {found.target_name}: its next sync of another template would "
+        "undo this release; bring the version there too"
+    )
+    return [sentence]
