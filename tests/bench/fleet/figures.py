@@ -29,13 +29,13 @@ class Delays:
 
 
 def counted(calls: Iterable[Call]) -> Counter[str]:
-    """Count the controller's calls by verb, without its Lease and its watches' ends."""
+    """Count the controller's calls by verb and resource, without its Lease and its watches."""
     found = Counter[str]()
     for call in calls:
         mine = call.user == CONTROLLER and call.resource != "leases"
-        if mine and not (call.verb == "watch" and call.stage == "ResponseStarted"):
-            what = "events" if call.resource == "events" else call.verb
-            found[what] += 1
+        if mine and call.verb != "watch":  # one that ends by its time is opened again
+            part = f"/{call.subresource}" if call.subresource else ""
+            found[f"{call.verb} {call.resource}{part}"] += 1
     return found
 
 
