@@ -99,7 +99,8 @@ def target_rolled(draft: Draft) -> bool:
     pods = adopted_pods(draft)
     whole = pods is not None and pods.ready >= target.replicas > 0
     alone = [p.hash for p in target.populated] == ([pods.hash] if pods else [])
-    if target.observed and whole and alone:
+    held = pods is not None and draft.status.hashes.adopted == pods.hash
+    if whole and alone and (target.observed or held):
         if pods is not None and draft.status.hashes.adopted != pods.hash:
             hashes = draft.status.hashes.model_copy(update={"adopted": pods.hash})
             draft.update(hashes=hashes)
