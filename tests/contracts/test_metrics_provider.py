@@ -11,9 +11,9 @@ from typing import Final, Protocol
 
 import pytest
 
-from rollout.analysis.counts import Counting, Missing, Pair, Reading
+from rollout.analysis.counts import Counting, Missing, Outcome, Pair, Reading
 from rollout.analysis.signals import Track, signals
-from rollout.metrics.provider import MetricsProvider, Side, TrackQuery
+from rollout.metrics.provider import Ask, MetricsProvider, Side, TrackQuery
 from rollout.metrics.registry import provider
 from rollout.resources.metric import LatencyMetric, RatioMetric
 from rollout.resources.policy import RolloutPolicySpec
@@ -101,7 +101,7 @@ class Watch:
 
     def look(self) -> Reading:
         """Take one reading into the sums."""
-        outcome = self.provider.sample(self._own.query(), datetime.now(UTC))
+        (outcome,) = self._sample()
         assert isinstance(outcome, Reading), outcome
         self._counting, block = self._counting.take(outcome, signals(self._case.policy))
         for name, counts in (block.pairs if block else {}).items():
@@ -118,8 +118,13 @@ class Watch:
             self._look_if_there_is_anything()
 
     def _look_if_there_is_anything(self) -> None:
-        if not isinstance(self.provider.sample(self._own.query(), datetime.now(UTC)), Missing):
+        (outcome,) = self._sample()
+        if not isinstance(outcome, Missing):
             self.look()
+
+    def _sample(self) -> list[Outcome]:
+        ask = Ask(self._case.policy, self._own.query())
+        return self.provider.sample([ask], datetime.now(UTC))
 
     def begin(self, targets: int) -> None:
         """Look until all pods are read: what they counted before is no one's."""
@@ -246,6 +251,6 @@ def test_bound_that_the_histogram_lacks_is_told_and_spoils_nothing_else(
 def test_without_pods_there_is_nothing_to_count(case: Case) -> None:
     asked = provider(case.policy, ADDRESSES)
     nobody = TrackQuery("shop", Side("a", "web"), Side("b", "web-candidate"))
-    outcome = asked.sample(nobody, datetime.now(UTC))
+    (outcome,) = asked.sample([Ask(case.policy, nobody)], datetime.now(UTC))
     asked.close()
     assert isinstance(outcome, Missing)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -20,7 +20,7 @@ from rollout.controller.follow import Heard, restored
 from rollout.controller.metrics import Metrics
 from rollout.controller.query import track_query
 from rollout.controller.queue import Key
-from rollout.metrics.provider import TrackQuery
+from rollout.metrics.provider import Ask, TrackQuery
 from rollout.resources.metric import RatioMetric
 from rollout.resources.policy import Bounded, RolloutPolicySpec, Then
 from rollout.resources.release import Hashes, Phase, Release, Weight
@@ -43,18 +43,18 @@ class Provider:
     fails: str = ""
     takes: float = 0.0
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
-    queries: list[tuple[float, TrackQuery]] = field(default_factory=list)
+    queries: list[tuple[float, list[TrackQuery]]] = field(default_factory=list)
     threads: set[int] = field(default_factory=set)
     closed: threading.Event = field(default_factory=threading.Event)
 
-    def sample(self, query: TrackQuery, at: datetime) -> Outcome:
-        self.queries.append((time.monotonic(), query))
+    def sample(self, asks: Sequence[Ask], at: datetime) -> list[Outcome]:
+        self.queries.append((time.monotonic(), [ask.query for ask in asks]))
         self.threads.add(threading.get_ident())
         time.sleep(self.takes)
         if self.error is not None:
             raise self.error
         if self.fails:
-            return Failed(at, self.fails)
+            return [Failed(at, self.fails)] * len(asks)
         seconds = (at - self.began).total_seconds()
         counters = {}
         for track, rate in self.rates.items():
@@ -62,7 +62,8 @@ class Provider:
             one = Series(track.value)
             counters[CounterId(track, "errors", TOTAL)] = {one: total}
             counters[CounterId(track, "errors", BAD)] = {one: bad}
-        return Reading(at, counters, frozenset(track.value for track in self.rates))
+        read = Reading(at, counters, frozenset(track.value for track in self.rates))
+        return [read] * len(asks)
 
     def close(self) -> None:
         self.closed.set()
