@@ -65,7 +65,8 @@ async def fetch(
             return await _whole(client, request)
     except (TimeoutError, httpx.TimeoutException) as error:
         raise FetchError(f"no whole answer within {seconds:g}s: timed out") from error
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        # OSError: httpx lets TLS errors through that come after the handshake.
         raise FetchError(root(error)) from error
 
 

@@ -65,7 +65,8 @@ class Door:
         except TooLargeError as error:
             raise TooMuchError(f"answers too much: {error}") from error
         except FetchError as error:
-            raise NoAnswerError(f"does not answer: {_explained(str(error))}") from error
+            said = _explained(str(error), self._url)
+            raise NoAnswerError(f"does not answer: {said}") from error
         except (CredentialError, SecretUnavailableError) as error:
             raise NoAnswerError(f"is not asked: {error}") from error
 
@@ -168,14 +169,24 @@ def _show(context: ssl.SSLContext, certificate: str, key: str) -> None:
         os.close(handle)
 
 
+_CERTIFICATE: Final = (
+    f"set {FIELD}.tls.certificate and key, to a pair that it trusts, if it wants to see ours"
+)
 _FIXES: Final = {
     "CERTIFICATE_VERIFY_FAILED": f"set {FIELD}.tls.ca to the authority of its certificate",
-    "CERTIFICATE_REQUIRED": f"set {FIELD}.tls.certificate and key: it wants to see ours",
-    "UNKNOWN_CA": f"it does not trust {FIELD}.tls.certificate",
+    "CERTIFICATE_REQUIRED": _CERTIFICATE,
+    "UNKNOWN_CA": _CERTIFICATE,
     "WRONG_VERSION_NUMBER": f"it speaks no TLS: write http:// in {FIELD}.address, or its TLS port",
 }
 
 
-def _explained(said: str) -> str:
-    fixes = [fix for sign, fix in _FIXES.items() if sign in said.upper().replace(" ", "_")]
+_HUNG_UP: Final = ("BROKEN_PIPE", "CONNECTION_RESET", "DISCONNECTED")
+"""How a server that refused our certificate often looks: it hangs up after the handshake."""
+
+
+def _explained(said: str, address: str) -> str:
+    read = said.upper().replace(" ", "_")
+    fixes = [fix for sign, fix in _FIXES.items() if sign in read]
+    if address.startswith("https://") and any(sign in read for sign in _HUNG_UP):
+        fixes.append(_CERTIFICATE)
     return f"{said}: {fixes[0]}" if fixes else said
