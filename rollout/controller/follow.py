@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from math import inf
 from typing import Final
 
 import structlog
@@ -109,7 +110,7 @@ class Follower:
         A block that began before its stage is not counted, so one begins with the stage.
         """
         if self.read_at is None:
-            return time.monotonic()
+            return -inf
         stage = stage_of(self._release)
         if stage is None:
             return None
