@@ -70,6 +70,11 @@ class Elector:
         record = self._candidate.record
         return record.holder if record else ""
 
+    @property
+    def epoch(self) -> str:
+        """Which leadership this is, while this process leads; see `Candidate.epoch`."""
+        return self._candidate.epoch
+
     def is_leader(self) -> bool:
         """Whether this process may write now."""
         return self._candidate.term() > 0

@@ -77,6 +77,16 @@ def test_the_lease_is_given_back_at_the_stop_and_taken_at_once(
     wait(lambda: b.told == ["started"])
 
 
+def test_each_leadership_has_an_epoch_of_its_own_that_rises(start: Start) -> None:
+    told = []
+    for identity in ("a", "b", "a"):
+        leader = start(identity)
+        wait(leader.elector.is_leader)
+        told.append(leader.elector.epoch)
+        leader.elector.stop()
+    assert told == ["0/a", "1/b", "2/a"]
+
+
 def test_two_never_lead_at_once(server: FaultyServer, start: Start) -> None:
     both: list[float] = []
     over = threading.Event()
@@ -176,14 +186,16 @@ def test_a_stop_breaks_a_call_that_hangs_and_is_bounded(
 
 def test_work_that_does_not_end_keeps_the_lease(cluster: HttpCluster) -> None:
     """While the work may go on, nobody else may begin."""
-    stuck = threading.Event()
+    begun, stuck = threading.Event(), threading.Event()
 
     def work() -> None:
         stuck.wait(10)
 
-    elector = Elector(cluster, "system", "controller", "a", QUICK, on_stopped=work)
+    elector = Elector(
+        cluster, "system", "controller", "a", QUICK, on_started=begun.set, on_stopped=work
+    )
     elector.start()
-    wait(elector.is_leader)
+    wait(begun.is_set)  # a moment after it leads: until then there is no work to wait for
     elector.stop(0.3)
     assert not elector.is_leader()
     assert holder(cluster) == "a"
