@@ -20,6 +20,7 @@ import structlog
 from rollout.controller.caches import Caches
 from rollout.controller.clock import Clock
 from rollout.controller.collect import Collector
+from rollout.controller.fence import Fence
 from rollout.controller.http import Probes
 from rollout.controller.metrics import Metrics
 from rollout.controller.observe import Observer, phase_of
@@ -98,6 +99,8 @@ class Controller:
         self._waker = Waker(self._caches, self._queue)
         self._recorder = Recorder(cluster, settings.identity)
         self._collector = Collector(self._provider, self._pods, self._wake, utc_now, self._metrics)
+        self._writer = Writer(cluster, self._elector, self._caches, self._metrics)
+        self._fence = Fence(self._writer, lambda: self._elector.epoch)
         self._workers = self._make_workers()
         self._probes = Probes(
             (settings.bind, settings.port), self._workers.problems, self._unready, self._text
@@ -116,12 +119,12 @@ class Controller:
         )
 
     def _make_workers(self) -> Workers:
-        writer = Writer(self._cluster, self._elector, self._caches, self._metrics)
         reconciler = Reconciler(
             observer=Observer(self._caches, self._terminating),
             decide=plan,
-            writer=writer,
-            record=Record(writer, self._recorder, utc_now),
+            writer=self._writer,
+            fence=self._fence,
+            record=Record(self._writer, self._recorder, utc_now),
             hearing=self._collector,
             metrics=self._metrics,
             now=utc_now,
@@ -207,7 +210,9 @@ class Controller:
     def _resync(self) -> None:
         """Look at everything again, and forget what is gone."""
         releases = self._caches.list(Kind.RELEASE, None)
-        self._collector.keep(frozenset(str(one["metadata"]["uid"]) for one in releases))
+        uids = frozenset(str(one["metadata"]["uid"]) for one in releases)
+        self._collector.keep(uids)
+        self._fence.keep(uids)
         self._waker.all()
 
     def _changed(self, change: Change) -> None:
