@@ -4,7 +4,7 @@ Until `committed` the way back is open: the candidate serves. After it the relea
 """
 
 from rollout.engine.draft import Draft, Need
-from rollout.engine.facts import base_replicas, candidate_template, edited, same
+from rollout.engine.facts import base_replicas, candidate_template, edited, in_place, same
 from rollout.engine.gates import pause
 from rollout.engine.giving_back import (
     candidate_gone,
@@ -107,8 +107,13 @@ def target_rolled(draft: Draft) -> bool:
         draft.do(UnpauseTarget())
     ready = pods.ready if pods else 0
     return draft.wait(
-        "Rolling", f"{target.name} rolls without traffic: {ready} of {target.replicas} pods ready"
+        "Rolling",
+        f"{target.name} rolls {_how(draft)} traffic: {ready} of {target.replicas} pods ready",
     )
+
+
+def _how(draft: Draft) -> str:
+    return "with" if in_place(draft.snapshot) else "without"
 
 
 def target_held(draft: Draft) -> bool:
