@@ -62,6 +62,16 @@ class Scenario(Part):
     strategy: Literal["canary", "blue-green"] = "canary"
     spec: dict[str, Any] = Field(default_factory=dict)
     """Fields of the strategy that differ from those of the stage."""
+    rollout: dict[str, Any] = Field(default_factory=dict)
+    """Fields of the Rollout that differ: traffic, adoption."""
+    routed: bool = True
+    """Whether an Ingress is there; without one, callers are inside the cluster."""
+    lingers: float = 0.0
+    """Seconds for which the pods go on serving when they are told to stop."""
+    refused: str | None = None
+    """`rollout start` must be refused, and say this; then nothing happens."""
+    counted: dict[int, float] = Field(default_factory=dict)
+    """Shares that callers must count while the candidate has them, and points they may be off."""
     policy: dict[str, Any] = Field(default_factory=dict)
     """Fields of the policy that differ."""
     metrics: Literal["scrape", "prometheus", "prometheus down", "edge"] = "scrape"

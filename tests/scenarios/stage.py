@@ -25,7 +25,7 @@ from rollout.sandbox.agent import BackOff, NodeAgent
 from rollout.sandbox.agent import Settings as AgentSettings
 from rollout.sandbox.edge import Edge
 from rollout.sandbox.edge import Settings as EdgeSettings
-from rollout.sandbox.load import Load, Plan
+from rollout.sandbox.load import Load, Plan, Snapshot
 from rollout.sandbox.practice import ADDRESSES
 from rollout.sandbox.processes import Program, end, start_bound
 from tests.prometheus.config import Target
@@ -91,6 +91,8 @@ class Stage:
         self.controller: Program | None = None
         self.gate: Gate | None = None
         self.before: Owned = {}
+        self.counted: dict[int, tuple[Snapshot, Snapshot]] = {}
+        """What callers had counted first and last while the candidate had a share."""
         self.scaled_at: list[float] = []
         """When a user scaled the target down, in seconds since the epoch."""
         self._stack = ExitStack()
@@ -119,7 +121,8 @@ class Stage:
         self.edge = self._stack.enter_context(edge)
         self._metrics()
         self._gate()
-        for body in (shop.deployment("v1"), shop.service(), shop.ingress(), self._rollout()):
+        routes = [shop.ingress()] if self.scenario.routed else []
+        for body in (self._deployment(), shop.service(), *routes, self._rollout()):
             self.create(body)
         for body in self.scenario.also:
             time.sleep(1.0 if body["kind"] == "Rollout" else 0.0)  # the later one is refused
@@ -178,13 +181,26 @@ class Stage:
         steps = {"steps": STEPS} if name == "canary" else {}
         body["spec"]["strategy"] = {name: {**steps, **TIMES, **self.scenario.spec}}
         body["spec"]["policy"] = {"inline": policy}
+        body["spec"] |= self.scenario.rollout
         return body
+
+    def _deployment(self) -> dict[str, Any]:
+        body = shop.deployment("v1")
+        if self.scenario.lingers:
+            lingers = {"name": "ROLLOUT_SAMPLE_LINGER", "value": f"{self.scenario.lingers:g}"}
+            body["spec"]["template"]["spec"]["containers"][0]["env"] = [lingers]
+        return body
+
+    @property
+    def host(self) -> str:
+        """The host that callers ask for: the Ingress's, or the Service's inside the cluster."""
+        return shop.HOST if self.scenario.routed else f"web.{self.namespace}.svc"
 
     def _await_served(self) -> None:
         self.await_served(4)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            answer = httpx.get(self.edge.url, headers={"host": shop.HOST}, trust_env=False)
+            answer = httpx.get(self.edge.url, headers={"host": self.host}, trust_env=False)
             if answer.is_success:
                 return
             time.sleep(0.05)
@@ -192,7 +208,7 @@ class Stage:
 
     def _come(self) -> None:
         if self.scenario.rate > 0:
-            plan = Plan(self.edge.url, host=shop.HOST, rate=self.scenario.rate, seconds=240)
+            plan = Plan(self.edge.url, host=self.host, rate=self.scenario.rate, seconds=240)
             self.load = self._stack.enter_context(Load(plan))
         if self.scenario.inside > 0:
             inside = Inside(self.cluster, self.namespace, self.scenario.inside)
