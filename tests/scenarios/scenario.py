@@ -69,8 +69,8 @@ class Scenario(Part):
     """Requests a second; 0: nobody comes."""
     deeds: tuple[Deed, ...] = ()
     ends: Ends
-    tells: tuple[str, ...] = ()
-    """Words that the timeline must have, in this order."""
+    tells: tuple[str, ...] = Field(min_length=1)
+    """The story: words that the timeline must have, in this order, and events too."""
     highest: int = 100
     """The largest share that the candidate may ever have had."""
     image: str | None = None
@@ -84,7 +84,8 @@ class Scenario(Part):
     """Whether an edit waits on a paused target at the end."""
     servers: tuple[Literal["emulator", "real"], ...] = ("emulator", "real")
     gone: bool = False
-    """Whether the Release is gone at the end, because somebody deleted it."""
+    """Whether the Release is gone at the end, because somebody deleted it: how it ends is then
+    what it was on its way to, and `exit` that of asking for what is no more."""
     writes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """What the controller writes in a phase, in this order and nothing else."""
 
@@ -118,10 +119,12 @@ def _after(
     case: dict[str, Any], phase: str, number: int, name: str, rest: dict[str, Any]
 ) -> Scenario:
     when = {"phase": phase, "write": number}
+    until = case["tells"].index(phase) + 1
     told = {
-        **{key: value for key, value in case.items() if key not in {"writes", "tells"}},
-        **{key: value for key, value in rest.items() if key != "deed"},
+        **{key: value for key, value in case.items() if key != "writes"},
+        **{key: value for key, value in rest.items() if key not in {"deed", "then"}},
         "claim": f"{rest['claim']} after write {number} of {phase}: {name}",
         "deeds": [{"when": when, **rest["deed"]}],
+        "tells": [*case["tells"][:until], *rest["then"]],
     }
     return Scenario.model_validate(told)
