@@ -78,12 +78,13 @@ class Play:
         return release.status.phase.ended or (stopped and len(self.done) == len(self.story.deeds))
 
     def tell(self, cut: int | None = None) -> None:
-        """Play the story; the controller is killed after `cut` writes and started again."""
+        """Play the story; the controller is killed after `cut` writes; another one leads."""
         self.world.fuel = cut
         try:
             self.world.run(NAME, until=self.over)
         except Cut:
             self.world.fuel = None
+            self.world.take_over(NAME, f"{cut}/another")
             self.world.run(NAME, until=self.over)
 
     def settle(self) -> None:

@@ -3,13 +3,14 @@
 import pytest
 
 from tests.engine.every_write import EVERY_WRITE
+from tests.engine.hands import HANDS
 from tests.engine.play import Play, check_end
 from tests.engine.stories import STORIES as PLAIN
 from tests.engine.stories import Story
 from tests.engine.trouble import TROUBLES
 from tests.engine.variety import VARIETY
 
-STORIES = (*PLAIN, *TROUBLES, *VARIETY, *EVERY_WRITE)
+STORIES = (*PLAIN, *TROUBLES, *HANDS, *VARIETY, *EVERY_WRITE)
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)

@@ -12,7 +12,9 @@ from rollout.resources.crd import definitions, files
 from rollout.resources.writes import Create, Kind, Object, Patch, PatchType
 from tests import build
 from tests.controlplane.access import Access
-from tests.resources.bad import BAD, Bad
+from tests.resources.bad import BAD as PLAIN
+from tests.resources.bad import Bad
+from tests.resources.bad_provider import OF_A_PROVIDER
 from tests.resources.change import changed, policy
 from tests.scenarios.test_scenarios import install
 
@@ -57,6 +59,7 @@ def kind_of(body: Object) -> Kind:
     return next(kind for kind in Kind if kind.value.kind == body["kind"])
 
 
+BAD = (*PLAIN, *OF_A_PROVIDER)
 ROLLOUT, RELEASE = build.rollout(), build.release()
 STEPS = "spec.strategy.canary.steps"
 BY_SCHEMA = [
