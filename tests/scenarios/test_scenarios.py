@@ -29,8 +29,8 @@ ALL = scenarios()
 CONTROL_SECONDS = 2.0
 """Requests that are lost later than this after a scale-down are not lost by it."""
 CHANCE = 10
-"""How many more requests than the control may be lost by chance alone: the stopping pods get
-about 30 a second, and the edge hears of them some 0.1 to 0.3 s later."""
+"""How many more requests than twice the control's may be lost: the stopping pods get about 30 a
+second, so this is a third of a second by which the edge may hear of them later."""
 UNSENT = timedelta(seconds=3)
 """Events wait for nobody, and are sent by a thread of their own: these may die with it."""
 HOLDS = {"NoData": "no_data", "Error": "provider_error"}
