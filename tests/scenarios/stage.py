@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias
 
@@ -73,6 +74,8 @@ class Server:
     token: str
     ca_file: str | None
     kubeconfig: Path
+    kubectl: Path
+    """The program that is kubectl as well."""
 
 
 class Stage:
@@ -95,6 +98,7 @@ class Stage:
         """What callers had counted first and last while the candidate had a share."""
         self.scaled_at: list[float] = []
         """When a user scaled the target down, in seconds since the epoch."""
+        self.killed_at: list[datetime] = []
         self._stack = ExitStack()
         # A program ends with the thread that started it: this one lives as long as the stage.
         self._starter = ThreadPoolExecutor(1, "programs")
@@ -240,6 +244,7 @@ class Stage:
         """Kill it in the middle of whatever it does."""
         if self.controller is not None:
             os.kill(self.controller.pid, signal.SIGKILL)
+            self.killed_at.append(datetime.now(UTC))
             self.controller.wait(5.0)
             self.controller = None
 
@@ -253,6 +258,15 @@ class Stage:
         return subprocess.run(
             command, capture_output=True, text=True, timeout=60, check=False, env=environment
         )
+
+    def kubectl(self, *arguments: str) -> None:
+        """Run the real kubectl, as the user does; raises CalledProcessError when it fails."""
+        command = [
+            *(str(self.server.kubectl), "kubectl", "-n", self.namespace),
+            *("--kubeconfig", str(self.server.kubeconfig), *arguments),
+        ]
+        environment = {"HOME": str(self.folder), "KUBECACHEDIR": str(self.folder / "kubectl")}
+        subprocess.run(command, check=True, capture_output=True, timeout=60, env=environment)
 
     def create(self, body: Object) -> Object:
         """Create an object."""
