@@ -96,7 +96,7 @@ def _goes_on(draft: Draft) -> bool:
 
 
 def _shares_fit(draft: Draft) -> bool:
-    """Ask for ready pods behind each share (I1). Before Pending is over the shares are another's."""
+    """Ask for ready pods behind each share (I1); while it is Pending the shares are another's."""
     if draft.phase is Phase.PENDING:
         return True
     return progress.candidate_shaky(draft) and progress.stable_there(draft)
