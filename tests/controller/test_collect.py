@@ -310,6 +310,7 @@ def test_each_track_is_found_by_its_hash_and_pods_that_stop_are_left_out() -> No
     assert [p.name for p in query.stable.pods] == ["web-s-1"]
     assert [p.name for p in query.candidate.pods] == ["web-c-1"]
     assert (query.stable.service, query.candidate.service) == ("web", "web-candidate")
+    assert query.candidate.route == "web"
 
 
 def test_after_the_cutover_the_users_service_leads_to_the_candidate() -> None:
