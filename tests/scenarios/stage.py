@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from rollout.sandbox.practice import ADDRESSES
 from rollout.sandbox.processes import Program, end, start_bound
 from tests.prometheus.config import Target
 from tests.prometheus.pods import PodFollower
+from tests.prometheus.proxy import Proxy
 from tests.prometheus.server import Prometheus
 from tests.scenarios.gate import Gate
 from tests.scenarios.inside import Inside
@@ -91,6 +93,7 @@ class Stage:
         self.edge: Edge
         self.load: Load | None = None
         self.inside: Inside | None = None
+        self.guard: Proxy | None = None
         self.controller: Program | None = None
         self.gate: Gate | None = None
         self.before: Owned = {}
@@ -165,7 +168,10 @@ class Stage:
             admin = self.edge.admin_url.removeprefix("http://")
             self.prometheus.set_targets([Target(admin, {"__metrics_path__": "/stats/prometheus"})])
             self.prometheus.start()
-        if self.scenario.metrics == "prometheus":
+        if self.scenario.metrics == "guarded":
+            self.guard = self._stack.enter_context(Proxy(self.prometheus.address))
+            self.renew_token("first")
+        if self.scenario.metrics in {"prometheus", "guarded"}:
             self.prometheus.start()
             pods = PodFollower(
                 self.prometheus,
@@ -181,6 +187,13 @@ class Stage:
             policy["provider"] = {"kind": "Prometheus", "address": self.prometheus.address}
         if self.scenario.metrics == "edge":
             policy["preset"] = "envoy"
+        if self.guard is not None:
+            ref = {"name": "prometheus", "key": self.scenario.token_key}
+            policy["provider"] = {
+                "kind": "Prometheus",
+                "address": self.guard.address,
+                "bearerToken": {"secretRef": ref},
+            }
         name = "canary" if self.scenario.strategy == "canary" else "blueGreen"
         steps = {"steps": STEPS} if name == "canary" else {}
         body["spec"]["strategy"] = {name: {**steps, **TIMES, **self.scenario.spec}}
@@ -306,6 +319,21 @@ class Stage:
                 own = (obj["metadata"].get("labels"), annotations(obj), said(kind, obj["spec"]))
                 found[kind.value.kind, obj["metadata"]["name"]] = own
         return found
+
+    def renew_token(self, token: str) -> None:
+        """Have the guard of Prometheus ask for another token, and put it into the Secret."""
+        assert self.guard is not None
+        self.guard.guard.headers = {"Authorization": f"Bearer {token}"}
+        body = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "prometheus"},
+            "data": {"token": b64encode(token.encode()).decode()},
+        }
+        if self.get(Kind.SECRET, "prometheus") is None:
+            self.create(body)
+        else:
+            self.patch(Kind.SECRET, "prometheus", {"data": body["data"]})
 
     def scale_down(self, replicas: int) -> None:
         """Have the user take pods away while they serve."""
