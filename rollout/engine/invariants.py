@@ -6,7 +6,6 @@ The needs of the phases are written so that this never happens; this is the net 
 from collections.abc import Iterable, Iterator
 
 from rollout.engine.facts import (
-    by_pods,
     candidate_ready,
     current_step,
     holds_step,
@@ -82,7 +81,6 @@ def _moves(snapshot: Snapshot, service: str, hash_: str) -> bool:
     return any(
         s.name == service and s.pinned != hash_ and (s.pinned is not None or s in shared)
         for s in snapshot.services
-        if s is not snapshot.preview
     )
 
 
@@ -90,8 +88,7 @@ def _weight(snapshot: Snapshot, status: ReleaseStatus, weight: int) -> Iterator[
     if ready_of(snapshot, status.hashes.candidate) == 0:
         yield f"I1: weight {weight} for a candidate with no ready pods"
     step = current_step(snapshot, status)
-    rests = status.phase is Phase.PAUSED and not by_pods(snapshot)
-    held = holds_step(snapshot, status) and not rests
+    held = holds_step(snapshot, status)
     allowed = step.weight if step is not None and held else 0
     if weight > allowed:
         yield f"I2: weight {weight} where {allowed} is allowed ({status.phase})"

@@ -8,7 +8,7 @@ that the target rolls natively back, also with traffic.
 """
 
 from rollout.engine.adopt import committed, succeeded, target_rolled, template_written
-from rollout.engine.draft import Draft, Need
+from rollout.engine.draft import Draft, Need, drained
 from rollout.engine.facts import by_pods
 from rollout.engine.giving_back import (
     candidate_gone,
@@ -21,7 +21,7 @@ from rollout.engine.giving_back import (
 from rollout.engine.plan import Enter, SetWeight
 from rollout.engine.progress import reached_in_time, routes_intact, step_reached
 from rollout.engine.promote import baked, unedited
-from rollout.engine.rollback import drained, go_back
+from rollout.engine.rollback import go_back
 from rollout.engine.shares import narrowed
 from rollout.resources.duration import format_duration
 from rollout.resources.release import Phase

@@ -10,7 +10,7 @@ they have traffic (I4): the Services are narrowed, the routers follow, pods go, 
 widened again.
 """
 
-from rollout.engine.draft import Draft
+from rollout.engine.draft import Draft, drained
 from rollout.engine.facts import (
     candidate_alive,
     candidate_ready,
@@ -22,7 +22,6 @@ from rollout.engine.facts import (
 )
 from rollout.engine.plan import Enter, ScaleCandidate, Select, Widen
 from rollout.engine.portions import exceeds, pods_for_share
-from rollout.engine.rollback import drained
 from rollout.engine.sizes import sized
 
 
