@@ -71,6 +71,18 @@ def test_start_makes_a_rollout_and_says_what_it_assumed(cluster: HttpCluster, ru
     assert release["spec"]["by"]
 
 
+def test_start_says_that_pods_make_the_share_where_no_ingress_does(
+    cluster: HttpCluster, run: Run
+) -> None:
+    create(cluster, build.deployment(replicas=20), build.service())
+    done = run("start", "v2")
+    assert done.returncode == 0, done.stderr
+    assert (
+        "assumed: no Ingress routes to the Services, so shares are made by pods, rounded down: "
+        "5 % is 1 of 21 pods, 20 % is 5 of 25 pods, 50 % is 20 of 40 pods"
+    ) in done.stdout
+
+
 @pytest.mark.parametrize(
     ("objects", "arguments", "said"),
     [
