@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from rollout.kube.client import HttpCluster
 from rollout.kube.errors import Invalid
@@ -20,6 +21,8 @@ MANIFESTS = Path(__file__).parent.parent.parent / "manifests" / "crds"
 
 def test_the_committed_files_are_those_of_the_models() -> None:
     committed = {file.name: file.read_text() for file in MANIFESTS.glob("*.yaml")}
+    listed = yaml.safe_load(committed.pop("kustomization.yaml"))["resources"]
+    assert sorted(listed) == sorted(committed)
     assert committed == files(), "run `rollout crds --write manifests/crds`"
 
 
