@@ -145,7 +145,7 @@ def test_defaults_are_those_of_the_models(cluster: HttpCluster, namespace: str) 
 
 
 def act(cluster: HttpCluster, namespace: str, type_: str, number: int) -> None:
-    action = {"id": f"a{number}", "type": type_, "by": "ana", "at": "2026-01-01T00:00:00Z"}
+    action = {"id": f"a{number}", "type": type_, "by": "admin", "at": "2026-01-01T00:00:00Z"}
     patch = Patch(Kind.RELEASE, namespace, "web-v2", PatchType.MERGE, {"spec": {"action": action}})
     cluster.apply(patch)
 
