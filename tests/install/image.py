@@ -10,6 +10,7 @@ import hashlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,8 @@ from tests.controlplane.build import cache_folder
 from tests.install.dockerfile import Stage, stages
 from tests.install.installed import ROOT
 
-BUILD_SECONDS: Final = 400
+BUILD_SECONDS: Final = 900
+"""Mostly for installing the requirements the first time; half a minute on an idle machine."""
 NAMESPACE: Final = [
     *(shutil.which("unshare") or "unshare", "--mount"),
     *([] if os.geteuid() == 0 else ["--map-root-user"]),
@@ -104,17 +106,24 @@ def _requirements(stage: Stage, context: Path) -> Path:
 
 
 def _play(stage: Stage, steps: Sequence[tuple[str, str]], context: Path, place: Path) -> None:
-    script = ["set -e", *_mounts(place), f"mkdir -p {stage.workdir}", f"cd {stage.workdir}"]
+    script = ["set -e", _kept_seen(place), *_mounts(place)]
+    script += [f"mkdir -p {stage.workdir}", f"cd {stage.workdir}"]
     script += [rest if kind == "RUN" else _copy(context, rest) for kind, rest in steps]
-    done = subprocess.run(
+    build = subprocess.Popen(
         [*NAMESPACE, "sh", "-c", "\n".join(script)],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        timeout=BUILD_SECONDS,
-        check=False,
+        start_new_session=True,  # so that all of it can be ended together
         env={**os.environ, "PATH": f"{_python()}:{SYSTEM}", **stage.environment},
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    try:
+        output, _ = build.communicate(timeout=BUILD_SECONDS)
+    except BaseException:
+        os.killpg(build.pid, signal.SIGKILL)
+        build.communicate()
+        raise
+    assert build.returncode == 0, output
 
 
 def take_context(folder: Path) -> None:
@@ -145,9 +154,16 @@ def _keep(place: Path, last: Stage) -> None:
             shutil.rmtree(entry)
 
 
+def _kept_seen(place: Path) -> str:
+    """Let the build see what this machine has below /opt: pip may be told to look there."""
+    theirs = [entry for entry in Path("/opt").iterdir() if entry.is_dir()]
+    made = [f"mkdir -p {place / e.name}; mount --bind {e} {place / e.name}" for e in theirs]
+    return "; ".join(made) or ":"
+
+
 def _mounts(place: Path) -> list[str]:
     """Mount the image's /opt, and this machine's Python where another user cannot get at it."""
-    made = [f"mount --bind {place} /opt"]
+    made = [f"mount --rbind {place} /opt"]
     if _python() == MOVED:
         made.append(f"mkdir -p /opt/python && mount --bind {sys.base_prefix} /opt/python")
     return made

@@ -15,6 +15,7 @@ from typing import Any, Final
 import httpx
 import yaml
 
+from rollout.cli.manifests import objects
 from tests.controlplane.access import Access
 
 ROOT: Final = Path(__file__).parent.parent.parent
@@ -27,7 +28,6 @@ FORGED: Final = {
     "metadata": {"name": "probe"},
     "spec": {"rollout": "probe", "version": "v1", "by": "somebody-else"},
 }
-LEASE_ROLE: Final = "rollout-controller-lease"
 
 
 class Loader(yaml.SafeLoader):
@@ -53,15 +53,30 @@ def kustomized(program: Path) -> list[dict[str, Any]]:
 
 
 def install_rights(plane: Access) -> None:
-    """Apply everything but the controller itself, once, and wait until the policy is in force."""
+    """Apply what counts for the whole cluster, once, and wait until the policy is in force.
+
+    The controller itself is left out, and what it may do in namespaces: see `give_rights`.
+    """
     with (plane.folder / "installing").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = plane.folder / "installed"
         if not done.exists():
-            wanted = [one for one in kustomized(plane.program) if one["kind"] != "Deployment"]
-            apply(plane, wanted)
+            apply(plane, [one for one in kustomized(plane.program) if not _is_left_out(one)])
             await_policy(plane)
             done.touch()
+
+
+def _is_left_out(body: dict[str, Any]) -> bool:
+    kind, name = body["kind"], body["metadata"]["name"]
+    return kind == "Deployment" or (kind, name) == ("ClusterRoleBinding", "rollout-controller")
+
+
+def give_rights(plane: Access, namespace: str) -> None:
+    """Give the controller its rights in one namespace, as `--watch-namespace` does; a Lease too."""
+    found = [one for one in objects(watched=namespace) if one["kind"] in {"Role", "RoleBinding"}]
+    for one in found:
+        one["metadata"]["namespace"] = namespace
+    apply(plane, found)
 
 
 def apply(plane: Access, objects: list[dict[str, Any]]) -> None:
@@ -86,11 +101,3 @@ def account_token(plane: Access) -> str:
     """A token of the controller's service account."""
     account = ("rollout-controller", "--namespace=rollout-system", "--duration=2h")
     return plane.kubectl("create", "token", *account).stdout.strip()
-
-
-def give_lease(plane: Access, namespace: str) -> None:
-    """Give the controller the same rights to a Lease in another namespace than its own."""
-    roles = [one for one in kustomized(plane.program) if one["metadata"]["name"] == LEASE_ROLE]
-    for role in roles:
-        role["metadata"]["namespace"] = namespace
-    apply(plane, roles)

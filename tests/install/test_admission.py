@@ -19,7 +19,7 @@ from rollout.kube.errors import Forbidden, Invalid
 from rollout.resources.writes import Create, Kind, Object, Patch, PatchType
 from tests import build
 from tests.controlplane.access import Access
-from tests.install.installed import account_token, install_rights
+from tests.install.installed import ACCOUNT, account_token, give_rights, install_rights
 
 pytestmark = [pytest.mark.system, pytest.mark.controlplane]
 AT: Final = "2026-01-01T00:00:00Z"
@@ -74,6 +74,7 @@ class Place:
 @pytest.fixture
 def place(control_plane: Access, namespace: str) -> Iterator[Place]:
     install_rights(control_plane)
+    give_rights(control_plane, namespace)
     for user, role in (("alice", "edit"), ("bob", "rollout-on-call")):
         control_plane.kubectl(
             *("create", "rolebinding", user, f"--clusterrole={role}", f"--user={user}"),
@@ -86,6 +87,8 @@ def place(control_plane: Access, namespace: str) -> Iterator[Place]:
     status = {"status": {"phase": "Progressing"}}
     found.admin.apply(Patch(Kind.RELEASE, namespace, "web-v2", PatchType.MERGE, status, "status"))
     until(lambda: found.kubectl("alice", "auth", "can-i", "promote", "rel").returncode == 0)
+    account = f"--as={ACCOUNT}"
+    until(lambda: found.kubectl("admin", "auth", "can-i", "patch", "rel", account).returncode == 0)
     yield found
     found.close()
 

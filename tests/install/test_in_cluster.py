@@ -5,9 +5,13 @@ On a control plane of its own, because a controller of all namespaces would medd
 
 import json
 import os
+import shlex
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -21,9 +25,10 @@ from tests.controlplane.access import Access
 from tests.controlplane.cluster import ControlPlane
 from tests.install.image import Image, build
 from tests.install.installed import ACCOUNT
+from tests.install.pages import command
 from tests.install.pods import Pod
 
-pytestmark = [pytest.mark.system, pytest.mark.controlplane, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.system, pytest.mark.controlplane, pytest.mark.timeout(1200)]
 SYSTEM = "rollout-system"
 SHOP = "shop"
 
@@ -77,12 +82,17 @@ def until(claim: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
     return found
 
 
-def install(plane: Access, image: Image) -> None:
-    """Apply once what the image prints."""
-    printed = image.run("rollout", "install", "--image", "registry.example.com/rollout:test")
+def rollout(plane: Access, image: Image, shown: str) -> Any:
+    """Run `rollout ... | kubectl ...` as a page shows it, with the command line of the image."""
+    ours, _, theirs = shown.partition(" | ")
+    printed = image.run(*shlex.split(ours))
     assert printed.returncode == 0, printed.stderr
-    applied = plane.kubectl("apply", "-f", "-", stdin=printed.stdout)
-    assert applied.stderr == "", "no warning, of Pod Security or other"
+    return plane.kubectl(*shlex.split(theirs)[1:], stdin=printed.stdout, timeout=120)
+
+
+def kubectl(plane: Access, shown: str) -> str:
+    """Run `kubectl ...` as a page shows it."""
+    return plane.kubectl(*shlex.split(shown)[1:], timeout=60).stdout
 
 
 def admitted(cluster: HttpCluster) -> tuple[Object, ...]:
@@ -147,11 +157,16 @@ def test_installed_by_one_apply_its_pods_ship_and_take_over(
     plane: Access, image: Image, cluster: HttpCluster, kubelet: Kubelet
 ) -> None:
     since = plane.audit_position()
-    install(plane, image)
+    applied = rollout(plane, image, command("install.md", "rollout install --image"))
+    assert applied.stderr == "", "no warning, of Pod Security or other"
     pods = run_pods(plane, image, cluster, kubelet)
-    plane.kubectl("rollout", "status", "deployment/rollout-controller", "-n", SYSTEM)
+    shown = kubectl(
+        plane, command("install.md", "kubectl --namespace rollout-system rollout status")
+    )
+    assert "successfully rolled out" in shown
     check_pods(plane, image, pods)
     first = until(lambda: leader(cluster, pods), "one leads")
+    kubectl(plane, command("install.md", "kubectl --namespace rollout-system get lease"))
     (second,) = [pod for pod in pods if pod is not first]
 
     open_shop(cluster)
@@ -174,7 +189,21 @@ def test_installed_by_one_apply_its_pods_ship_and_take_over(
 
     ours = [call for call in plane.audit(since) if call.user == ACCOUNT]
     assert ours
-    assert [call for call in ours if call.code == 403] == []
+    assert [call for call in ours if call.code == HTTPStatus.FORBIDDEN] == []
+    remove(plane, image, cluster)
+
+
+def remove(plane: Access, image: Image, cluster: HttpCluster) -> None:
+    """What users had is there as before, and nothing of ours."""
+    config = ("--kubeconfig", str(plane.kubeconfig), "-n", SHOP)
+    listed = [sys.executable, "-m", *shlex.split(command("install.md", "rollout list")), *config]
+    subprocess.run(listed, check=True, timeout=60, capture_output=True)
+    rollout(plane, image, command("install.md", "rollout install | kubectl delete"))
+    kinds = cluster.list(Kind.CUSTOM_RESOURCE_DEFINITION).items
+    assert [kind for kind in kinds if kind["spec"]["group"] == "rollout.dev"] == []
+    service = cluster.get(Kind.SERVICE, SHOP, "web")
+    assert service["spec"]["selector"] == shop.service()["spec"]["selector"]
+    assert "paused" not in cluster.get(Kind.DEPLOYMENT, SHOP, "web")["spec"]
 
 
 def test_nothing_can_be_written_and_nobody_is_at_home(image: Image) -> None:

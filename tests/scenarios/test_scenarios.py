@@ -18,7 +18,7 @@ from rollout.resources.release import Phase, Release
 from rollout.resources.writes import Create, Kind
 from rollout.sandbox.apiserver import ApiServer
 from tests.controlplane.access import Access
-from tests.install.installed import ACCOUNT, account_token, give_lease, install_rights
+from tests.install.installed import ACCOUNT, account_token, give_rights, install_rights
 from tests.scenarios.deeds import carry_out, holds
 from tests.scenarios.scenario import Scenario, scenarios
 from tests.scenarios.stage import Server, Stage
@@ -45,9 +45,9 @@ def emulator(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def real(control_plane: Access, namespace: str) -> Iterator[Server]:
-    """The controller comes as its own account, with the rights of the installation and no more."""
+    """The controller comes as its own account, with the installed rights and in one namespace."""
     install_rights(control_plane)
-    give_lease(control_plane, namespace)
+    give_rights(control_plane, namespace)
     since = control_plane.audit_position()
     yield Server(
         *("real", control_plane.url, control_plane.token(), str(control_plane.ca_file)),
