@@ -13,7 +13,6 @@ from rollout.resources.release import (
     Phase,
     ReleaseStatus,
     TimelineEntry,
-    Weight,
 )
 
 
@@ -113,7 +112,7 @@ class Draft:
     def weigh(self, asked: int) -> None:
         """Note what share is asked for, beside what was read back."""
         if self.status.weight.asked != asked:
-            self.update(weight=Weight(asked=asked, applied=self.status.weight.applied))
+            self.update(weight=self.status.weight.model_copy(update={"asked": asked}))
 
     def expired(self, since: datetime, allowed: timedelta) -> bool:
         """Whether the time allowed is over; if not, the next pass comes when it is."""
@@ -135,3 +134,11 @@ what it waits for, or appended the actions that bring it about, and returns Fals
 def met(draft: Draft, needs: tuple[Need, ...]) -> bool:
     """Go through needs in order and stop at the first that is not true yet."""
     return all(need(draft) for need in needs)
+
+
+def drained(draft: Draft, mark: str, what: str) -> bool:
+    """Wait for routers and endpoints that lag, from when a move was read back."""
+    since, drain = draft.mark(mark), draft.snapshot.strategy.common.drain
+    if draft.expired(since, drain):
+        return True
+    return draft.wait("Draining", f"{what}; waiting for routers", since + drain)

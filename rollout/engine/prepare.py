@@ -5,14 +5,14 @@ Services so that no candidate pod can get a request by its labels, and only then
 """
 
 from rollout.engine.admission import objections
-from rollout.engine.draft import Draft, Need
+from rollout.engine.draft import Draft, Need, drained
 from rollout.engine.facts import (
     base_replicas,
     candidate_pods,
     candidate_template,
     current_step,
     edited,
-    pods_for,
+    step_pods,
     untracked,
 )
 from rollout.engine.giving_back import candidate_gone
@@ -27,7 +27,7 @@ from rollout.engine.plan import (
     Select,
     SetWeight,
 )
-from rollout.engine.rollback import drained, go_back
+from rollout.engine.rollback import go_back
 from rollout.engine.saving import finalizers, saved
 from rollout.engine.sizes import sized
 from rollout.engine.snapshot import DeploymentView, Snapshot
@@ -163,7 +163,7 @@ def preparing_size(draft: Draft) -> int:
     base = base_replicas(snapshot, draft.status)
     step = current_step(snapshot, draft.status)
     if step is not None:
-        return pods_for(step, base)
+        return step_pods(snapshot, draft.status, step)
     preview = snapshot.strategy.blue_green
     return (preview.preview_replicas if preview else None) or base
 

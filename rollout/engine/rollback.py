@@ -4,7 +4,7 @@ Every traffic write on this way carries the latch, so that a controller that sta
 going back even when status could not be written.
 """
 
-from rollout.engine.draft import Draft, Need
+from rollout.engine.draft import Draft, Need, drained
 from rollout.engine.facts import (
     candidate_alive,
     candidate_ready,
@@ -12,14 +12,17 @@ from rollout.engine.facts import (
     drain,
     edited,
     foreign_ready,
+    in_place,
     on_candidate,
     ready_of,
     same,
     stable_pods,
+    widened,
 )
 from rollout.engine.giving_back import (
     candidate_gone,
     finalizers_gone,
+    preview_restored,
     routes_gone,
     services_restored,
     side_services_gone,
@@ -66,9 +69,9 @@ def retreat(draft: Draft) -> list[Action]:
     snapshot, status = draft.snapshot, draft.status
     moves: list[Action] = []
     if adopting(draft):
-        moves += _off_target(draft)
+        moves += [] if in_place(snapshot) else _off_target(draft)
     elif (home := home_hash(draft)) is not None:
-        moved = list(on_candidate(snapshot, status))
+        moved = [*on_candidate(snapshot, status), *widened(snapshot)]
         moves += [Select(service.name, home, latch=True) for service in moved]
     moves += [SetWeight(route.ingress, 0, latch=True) for route in may_be_silenced(draft)]
     return moves
@@ -154,7 +157,7 @@ def latched(draft: Draft) -> bool:
         draft.do(LatchTarget())
     if snapshot.candidate is not None and snapshot.candidate.latch != uid:
         draft.do(LatchCandidate())
-    for service in snapshot.services:
+    for service in snapshot.every_service:
         if service.latch != uid and service.pinned is not None:
             draft.do(Select(service.name, service.pinned, latch=True))
     for route in snapshot.routes:
@@ -164,13 +167,16 @@ def latched(draft: Draft) -> bool:
 
 
 def target_whole(draft: Draft) -> bool:
-    """Give the target stable's template back and let it roll, while the candidate serves."""
+    """Give the target stable's template back and let it roll, while the candidate serves.
+
+    In place the target itself serves, and goes back as it came.
+    """
     target, status = draft.snapshot.target, draft.status
     if target is None or status.resolved is None or not adopting(draft):
         return True
     if draft.marked("returned") is not None:
         return True
-    if not _left_target(draft):
+    if not in_place(draft.snapshot) and not _left_target(draft):
         return False
     stable = status.resolved.stable_template
     if not same(target.template, stable):
@@ -185,7 +191,7 @@ def target_whole(draft: Draft) -> bool:
         draft.do(UnpauseTarget())
     return draft.wait(
         "RestoringPods",
-        f"{target.name} brings back the stable version without traffic: "
+        f"{target.name} brings back the stable version: "
         f"{pods.ready if pods else 0} of {target.replicas} pods are ready",
     )
 
@@ -253,14 +259,6 @@ def _handed_back(draft: Draft, weighted: list[RouteView]) -> bool:
     return drained(draft, "retreated", "the Services have their own selectors")
 
 
-def drained(draft: Draft, mark: str, what: str) -> bool:
-    """Wait for routers and endpoints that lag, from when a move was read back."""
-    since = draft.mark(mark)
-    if draft.expired(since, drain(draft.snapshot)):
-        return True
-    return draft.wait("Draining", f"{what}; waiting for routers", since + drain(draft.snapshot))
-
-
 def _astray(draft: Draft, service: ServiceView) -> bool:
     """Whether a Service may still send requests to the candidate, or to nobody."""
     snapshot, status = draft.snapshot, draft.status
@@ -292,6 +290,7 @@ NEEDS: tuple[Need, ...] = (
     target_whole,
     traffic_home,
     routes_gone,
+    preview_restored,
     candidate_gone,
     side_services_gone,
     services_restored,

@@ -78,6 +78,7 @@ def resolve(snapshot: Snapshot) -> Resolved:
                 "ingresses": [route.ingress for route in snapshot.routes],
             }
         ),
+        adoption=snapshot.adoption,
         deployment=target.name,
         deployment_uid=target.uid,
         container=snapshot.container,
@@ -98,8 +99,7 @@ def what_was_there(snapshot: Snapshot) -> list[Saved]:
         found.append(
             Saved(kind="Deployment", name=target.name, uid=target.uid, fields=dict(fields))
         )
-    services = [*snapshot.services, *([snapshot.preview] if snapshot.preview else [])]
-    return [*found, *map(service_before, services)]
+    return [*found, *map(service_before, snapshot.every_service)]
 
 
 def service_before(service: ServiceView) -> Saved:

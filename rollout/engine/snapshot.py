@@ -11,7 +11,7 @@ from rollout.analysis.verdict import ReleaseVerdict
 from rollout.resources.names import beside
 from rollout.resources.policy import RolloutPolicySpec
 from rollout.resources.release import Release
-from rollout.resources.rollout import Rollout, Strategy, Traffic
+from rollout.resources.rollout import Adoption, Rollout, Strategy, Traffic
 
 Template = Mapping[str, Any]
 
@@ -44,6 +44,8 @@ class DeploymentView:
     """Whether the Deployment controller has seen the current spec."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Labels of its pods."""
+    selector: Mapping[str, str] = field(default_factory=dict)
+    """Labels by which it knows its pods."""
     updated: int = 0
     current: int = 0
     available: int = 0
@@ -57,6 +59,8 @@ class DeploymentView:
     """Field manager that last set `spec.paused`."""
     manager: str = ""
     """Helm, Argo CD or Flux, when one of them owns it."""
+    recreates: bool = False
+    """Whether its own update stops all pods before it starts new ones."""
 
     def with_hash(self, hash_: str | None) -> PodSet | None:
         """The ReplicaSet of a pod-template-hash, if there is one."""
@@ -143,6 +147,7 @@ class Snapshot:
     strategy: Strategy
     policy: RolloutPolicySpec
     traffic: Traffic
+    adoption: Adoption = Adoption.SURGE
     target: DeploymentView | None = None
     candidate: DeploymentView | None = None
     services: tuple[ServiceView, ...] = ()
@@ -169,6 +174,11 @@ class Snapshot:
     verdict: ReleaseVerdict | None = None
     """What the judge says of the current step or bake; None before its first look."""
     namespace_terminating: bool = False
+
+    @property
+    def every_service(self) -> tuple[ServiceView, ...]:
+        """The Services of the target's pods, and the preview Service where there is one."""
+        return (*self.services, *([self.preview] if self.preview is not None else []))
 
     @property
     def candidate_name(self) -> str:
