@@ -78,6 +78,8 @@ class Server:
     kubeconfig: Path
     kubectl: Path
     """The program that is kubectl as well."""
+    account: str | None = None
+    """Token of the controller's own account; None: it comes as the administrator."""
 
 
 class Stage:
@@ -142,21 +144,27 @@ class Stage:
         if not self.scenario.gated:
             return
         server = self.server
-        self.gate = self._stack.enter_context(Gate(server.url, server.token, server.ca_file))
+        token = server.account or server.token
+        self.gate = self._stack.enter_context(Gate(server.url, token, server.ca_file))
         for when in (deed.when for deed in self.scenario.deeds):
             if when.write is not None:
                 self.gate.close_after(str(when.phase), when.write)
 
     def _kubeconfig(self) -> Path:
         """Where the controller finds its server: behind the gate, where there is one."""
-        if self.gate is None:
-            return self.server.kubeconfig
-        cluster = {"name": "gate", "cluster": {"server": self.gate.url}}
-        user = {"name": "gate", "user": {"token": "the-gate-has-its-own"}}
-        context = {"name": "gate", "context": {"cluster": "gate", "user": "gate"}}
-        told = {"clusters": [cluster], "users": [user], "contexts": [context]}
-        file = self.folder / "gate.kubeconfig"
-        file.write_text(json.dumps({"current-context": "gate", **told}))
+        server = self.server
+        if self.gate is not None:
+            place, token = {"server": self.gate.url}, "the-gate-has-its-own"
+        elif server.account is not None:
+            place = {"server": server.url, "certificate-authority": str(server.ca_file)}
+            token = server.account
+        else:
+            return server.kubeconfig
+        user = {"name": "it", "user": {"token": token}}
+        context = {"name": "it", "context": {"cluster": "it", "user": "it"}}
+        told = {"clusters": [{"name": "it", "cluster": place}], "users": [user]}
+        file = self.folder / "controller.kubeconfig"
+        file.write_text(json.dumps({"current-context": "it", "contexts": [context], **told}))
         return file
 
     def _metrics(self) -> None:
@@ -267,7 +275,7 @@ class Stage:
             *(sys.executable, "-m", "rollout", "-n", self.namespace),
             *("--kubeconfig", str(self.server.kubeconfig), *arguments),
         ]
-        environment = {**os.environ, "ROLLOUT_USER": "ana", "NO_COLOR": "1"}
+        environment = {**os.environ, "NO_COLOR": "1"}
         return subprocess.run(
             command, capture_output=True, text=True, timeout=60, check=False, env=environment
         )
