@@ -19,6 +19,7 @@ from rollout.commands.refusal import CommandRefusedError
 from rollout.kube.errors import ClusterError
 from rollout.server import changes, reads, streams
 from rollout.server.auth import OPEN, Authenticated, Gate
+from rollout.server.bounded import SLOW
 from rollout.server.counts import Counts
 from rollout.server.desk import Desk
 from rollout.server.feed import Feed
@@ -38,7 +39,7 @@ SUMMARY: Final = "Ship new versions a little at a time, and take them back when 
 def application(parts: Parts, feed: Feed, registry: CollectorRegistry, limits: Limits) -> FastAPI:
     """Make the application."""
     counts = Counts(registry)
-    gate = Gate(parts.cluster, limits.review, counts)
+    gate = Gate(parts.cluster, limits, counts)
     app = Documented(
         title="rollout",
         summary=SUMMARY,
@@ -72,7 +73,8 @@ async def _answer(_: Request, error: Exception) -> Response:
 
 
 async def _bug(request: Request, error: Exception) -> Response:
-    log.error("a request failed", method=request.method, path=request.url.path, exc_info=error)
+    if SLOW not in request.scope["state"]:
+        log.error("a request failed", method=request.method, path=request.url.path, exc_info=error)
     return problem_of(error).response()
 
 

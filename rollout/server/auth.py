@@ -21,16 +21,14 @@ from rollout.server.counts import Counts
 from rollout.server.parts import BoundedCluster
 from rollout.server.problems import Problem, problem_of
 from rollout.server.remembered import Remembered
+from rollout.server.settings import Limits
 from rollout.server.snippets import rbac
 
 OPEN: Final = "/api/v1/openapi.json"
 PREFIX: Final = "/api/v1/"
 LONGEST_TOKEN: Final = 16 * 1024
-KNOWN_SECONDS: Final = 10.0
-UNKNOWN_SECONDS: Final = 1.0
-ALLOWED_SECONDS: Final = 5.0
-DENIED_SECONDS: Final = 1.0
-"""A right that was just given works a second later; one that was taken away, five."""
+NO_SECONDS: Final = 1.0
+"""How long a no is good: a right that was just given works a second later."""
 
 PEOPLE: Final = 1024
 RIGHTS: Final = 4096
@@ -51,15 +49,15 @@ class Caller:
 class Gate:
     """Asks the cluster about people. Safe to use from many threads."""
 
-    def __init__(self, cluster: BoundedCluster, seconds: float, counts: Counts) -> None:
-        self._cluster = cluster.within(seconds)
+    def __init__(self, cluster: BoundedCluster, limits: Limits, counts: Counts) -> None:
+        self._cluster = cluster.within(limits.review)
         self._counts = counts
         self._secret = secrets.token_bytes(32)
         self._people = Remembered[bytes, Person | UnknownToken](
-            PEOPLE, lambda who: KNOWN_SECONDS if isinstance(who, Person) else UNKNOWN_SECONDS
+            PEOPLE, lambda who: limits.known if isinstance(who, Person) else NO_SECONDS
         )
         self._rights = Remembered[tuple[str, Access], bool](
-            RIGHTS, lambda allowed: ALLOWED_SECONDS if allowed else DENIED_SECONDS
+            RIGHTS, lambda allowed: limits.allowed if allowed else NO_SECONDS
         )
 
     def who(self, token: str) -> Person:

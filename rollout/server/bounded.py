@@ -6,9 +6,12 @@ has an end, and the end is the end of the connection.
 """
 
 import asyncio
+import math
+from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -17,10 +20,8 @@ from rollout.server.settings import Limits
 log = structlog.get_logger(__name__)
 ABORT: Final = "abort"
 """Key of the function, in the scope's state, that drops the connection at once."""
-
-
-class TooSlowError(Exception):
-    """A client kept us waiting."""
+SLOW: Final = "slow"
+"""Key in the scope's state that is there when the client takes nothing of its answer."""
 
 
 class Bounded:
@@ -35,50 +36,59 @@ class Bounded:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(receive, send, self._limits)
+        exchange = _Exchange(scope, receive, send, self._limits)
         try:
             await self._app(scope, exchange.receive, exchange.send)
         except Exception:
-            if not exchange.too_slow:
+            if SLOW in scope["state"]:
+                await self._drop(scope, receive)
+            elif not exchange.answered:  # else it was logged, and the client knows
                 raise
-            log.info("dropped a client that kept us waiting", path=scope["path"])
-            scope["state"][ABORT]()
-            await receive()  # until the end of the connection has come through
+
+    @staticmethod
+    async def _drop(scope: Scope, receive: Receive) -> None:
+        log.info("dropped a client that kept us waiting", path=scope["path"])
+        scope["state"][ABORT]()
+        await receive()  # until the end of the connection has come through
 
 
 class _Exchange:
-    def __init__(self, receive: Receive, send: Send, limits: Limits) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limits: Limits) -> None:
+        self._scope = scope
         self._receive = receive
         self._send = send
         self._limits = limits
         self._whole = False
-        self.too_slow = False
+        self.answered = False
 
     async def receive(self) -> Message:
         """Take the next part of the body; once it is whole, waiting is for the client to go."""
         if self._whole:
             return await self._receive()
-        message: Message = await self._within(self._limits.body, self._receive())
+        try:
+            async with asyncio.timeout(self._limits.body):
+                message = await self._receive()
+        except TimeoutError as error:
+            raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from error
         self._whole = not message.get("more_body", False)
         return message
 
     async def send(self, message: Message) -> None:
         """Send a part of the answer."""
-        await self._within(self._limits.send, self._send(message))
-
-    async def _within(self, seconds: float, doing: Any) -> Any:
         try:
-            async with asyncio.timeout(seconds):
-                return await doing
-        except TimeoutError as error:
-            self.too_slow = True
-            raise TooSlowError from error
+            async with asyncio.timeout(self._limits.send):
+                await self._send(message)
+        except TimeoutError:
+            self._scope["state"][SLOW] = True
+            raise
+        body = message["type"] == "http.response.body"
+        self.answered = body and not message.get("more_body", False)
 
 
 class Connection(H11Protocol):
     """A connection that ends when no request comes, and that can be dropped."""
 
-    head_seconds: ClassVar[float]
+    limits: ClassVar[Limits]
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -100,11 +110,23 @@ class Connection(H11Protocol):
         self._forget()
         super().connection_lost(exc)
 
+    def on_response_complete(self) -> None:
+        """See to it that the end of an answer is taken too."""
+        super().on_response_complete()
+        self._watch_tail(math.inf)
+
+    def _watch_tail(self, before: float) -> None:
+        left = self.transport.get_write_buffer_size()
+        if left == before:
+            self._abort()
+        elif left > 0:
+            self.loop.call_later(self.limits.send, self._watch_tail, left)
+
     def _watch_head(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
             self._forget()
         elif self._late is None:
-            self._late = self.loop.call_later(self.head_seconds, self._abort)
+            self._late = self.loop.call_later(self.limits.head, self._abort)
 
     def _forget(self) -> None:
         if self._late is not None:
@@ -117,8 +139,4 @@ class Connection(H11Protocol):
 
 def connection(limits: Limits) -> type[Connection]:
     """Make the class of connections whose clients have so long to say what they want."""
-
-    class Limited(Connection):
-        head_seconds = limits.head
-
-    return Limited
+    return type("Connection", (Connection,), {"limits": limits})

@@ -40,6 +40,7 @@ TITLES: Final = {
     "forbidden": (HTTPStatus.FORBIDDEN, "You may not do this"),
     "not-found": (HTTPStatus.NOT_FOUND, "There is no such thing"),
     "method-not-allowed": (HTTPStatus.METHOD_NOT_ALLOWED, "This cannot be done here"),
+    "too-slow": (HTTPStatus.REQUEST_TIMEOUT, "The request did not come to its end"),
     "refused": (HTTPStatus.CONFLICT, "This cannot be done now"),
     "stale-revision": (HTTPStatus.CONFLICT, "The release has changed meanwhile"),
     "conflict": (HTTPStatus.CONFLICT, "Somebody else wrote at the same moment"),
@@ -177,12 +178,13 @@ def _fault(one: Mapping[str, Any]) -> dict[str, str]:
 
 def _http(error: HTTPException) -> Problem:
     """Word what the framework refuses: an unknown page, a method, a body too long or unreadable."""
-    kinds = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
+    kinds = {404: "not-found", 405: "method-not-allowed", 408: "too-slow", 413: "too-large"}
     if error.status_code not in kinds:
         return Problem("invalid", str(error.detail), status=error.status_code)
     said = {
         404: "there is no such page: /api/v1/openapi.json lists what there is",
         405: f"use {(error.headers or {}).get('Allow', 'another method')}",
+        408: "the body stopped in its middle: send it without a pause",
         413: f"the body is longer than {BODY_BYTES} bytes",
     }
     return Problem(kinds[error.status_code], said[error.status_code], headers=error.headers)

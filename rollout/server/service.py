@@ -44,6 +44,7 @@ class Api:
         self._socket = socket.create_server(
             (settings.bind, settings.port), family=_family(settings.bind), reuse_port=False
         )
+        self._port = int(self._socket.getsockname()[1])
         self._server = uvicorn.Server(self._config)
         self._thread = threading.Thread(target=self._run, name="api", daemon=True)
 
@@ -75,7 +76,7 @@ class Api:
     @property
     def port(self) -> int:
         """The port that it listens on."""
-        return int(self._socket.getsockname()[1])
+        return self._port
 
     @property
     def url(self) -> str:

@@ -14,6 +14,10 @@ class Limits:
 
     review: float = 3.0
     """How long a question about a person may take."""
+    known: float = 10.0
+    """For how long it is remembered whose a token is."""
+    allowed: float = 5.0
+    """For how long it is remembered that somebody may do something."""
     call: float = 10.0
     """How long one call of a command to the cluster may take."""
     head: float = 10.0

@@ -8,6 +8,7 @@ nothing to keep for it. Every event carries a whole release.
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Annotated, Final
 
 from anyio import to_thread
@@ -20,7 +21,7 @@ from rollout.kube.reviews import Access
 from rollout.resources.writes import Kind, Object
 from rollout.server.answers import READ
 from rollout.server.desk import AtDesk, Desk, InNamespace, ReleaseName, Who
-from rollout.server.feed import End
+from rollout.server.feed import End, Reader
 from rollout.server.problems import Problem
 from rollout.server.reads import OfRollout
 from rollout.server.shown import shown
@@ -111,28 +112,38 @@ class Following:
             and self._of in {None, release["spec"]["rollout"]}
         )
 
-    async def events(self) -> AsyncIterator[ServerSentEvent]:
-        """Give all events until the reader goes, falls behind, or may no longer read."""
-        counts = self._at.counts
-        with counts.streams.track_inprogress(), self._at.feed.reader(self.wants) as reader:
-            for event in self.present():
-                yield event
-            timer = Timer(self._at.limits.recheck)
-            while True:
-                if timer.due() and (lost := await self._lost()) is not None:
-                    yield _end(lost.kind, str(lost))
+    async def events(self, reader: Reader) -> AsyncIterator[ServerSentEvent]:
+        """Give all events until the reader falls behind, or may no longer read."""
+        for event in self.present():
+            yield event
+        timer = Timer(self._at.limits.recheck)
+        while True:
+            if timer.due() and (lost := await self._lost()) is not None:
+                yield _end(lost.kind, str(lost))
+                return
+            match await reader.next(min(self._at.limits.heartbeat, timer.left())):
+                case None:
+                    yield ServerSentEvent(comment="heartbeat")
+                case Change() as change:
+                    for event in self.tell(change):
+                        yield event
+                case End() as end:
+                    if end is End.BEHIND:
+                        self._at.counts.cut.inc()
+                    yield _end(end.name.lower(), ENDS[end])
                     return
-                match await reader.next(min(self._at.limits.heartbeat, timer.left())):
-                    case None:
-                        yield ServerSentEvent(comment="heartbeat")
-                    case Change() as change:
-                        for event in self.tell(change):
-                            yield event
-                    case End() as end:
-                        if end is End.BEHIND:
-                            counts.cut.inc()
-                        yield _end(end.name.lower(), ENDS[end])
-                        return
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[AsyncIterator[ServerSentEvent]]:
+        """Open the stream for somebody who may read it; it is closed however the answer ends.
+
+        What it holds is held here and not in the generator of events, which nobody closes when
+        a client goes. Raises Problem, ClusterError.
+        """
+        await to_thread.run_sync(self.admit)
+        at = self._at
+        with at.counts.streams.track_inprogress(), at.feed.reader(self.wants) as reader:
+            yield self.events(reader)
 
     async def _lost(self) -> Problem | None:
         """Say why the reader may read no more. A cluster that is away changes nothing."""
@@ -169,48 +180,53 @@ class Timer:
         return True
 
 
-def _everywhere(at: AtDesk, who: Who, of: OfRollout = None) -> Following:
-    return _admitted(Following(at, who, "", of=of))
+Events = AsyncIterator[ServerSentEvent]
 
 
-def _in_namespace(at: AtDesk, who: Who, namespace: InNamespace, of: OfRollout = None) -> Following:
-    return _admitted(Following(at, who, namespace, of=of))
+async def _everywhere(at: AtDesk, who: Who, of: OfRollout = None) -> AsyncIterator[Events]:
+    async with Following(at, who, "", of=of).opened() as events:
+        yield events
 
 
-def _one(at: AtDesk, who: Who, namespace: InNamespace, name: ReleaseName) -> Following:
-    return _admitted(Following(at, who, namespace, name=name))
+async def _in_namespace(
+    at: AtDesk, who: Who, namespace: InNamespace, of: OfRollout = None
+) -> AsyncIterator[Events]:
+    async with Following(at, who, namespace, of=of).opened() as events:
+        yield events
 
 
-def _admitted(following: Following) -> Following:
-    following.admit()
-    return following
+async def _one(
+    at: AtDesk, who: Who, namespace: InNamespace, name: ReleaseName
+) -> AsyncIterator[Events]:
+    async with Following(at, who, namespace, name=name).opened() as events:
+        yield events
 
 
 @router.get("/releases/stream", response_class=EventSourceResponse)
 async def follow_everywhere(
-    following: Annotated[Following, Depends(_everywhere)],
+    events: Annotated[Events, Depends(_everywhere)],
     last: LastEventId = None,  # noqa: ARG001 - named for the document
-) -> AsyncIterator[ServerSentEvent]:
+) -> Events:
     """Follow the releases of all namespaces (verb `watch` on releases, cluster-wide)."""
-    async for event in following.events():
+    async for event in events:
         yield event
 
 
 @router.get("/namespaces/{namespace}/releases/stream", response_class=EventSourceResponse)
 async def follow(
-    following: Annotated[Following, Depends(_in_namespace)],
+    events: Annotated[Events, Depends(_in_namespace)],
     last: LastEventId = None,  # noqa: ARG001 - named for the document
-) -> AsyncIterator[ServerSentEvent]:
+) -> Events:
     """Follow the releases of a namespace (verb `watch` on releases)."""
-    async for event in following.events():
+    async for event in events:
         yield event
 
 
 @router.get("/namespaces/{namespace}/releases/{name}/stream", response_class=EventSourceResponse)
 async def follow_one(
-    following: Annotated[Following, Depends(_one)],
+    events: Annotated[Events, Depends(_one)],
     last: LastEventId = None,  # noqa: ARG001 - named for the document
-) -> AsyncIterator[ServerSentEvent]:
+) -> Events:
     """Follow one release (verb `watch` on releases)."""
-    async for event in following.events():
+    async for event in events:
         yield event

@@ -1,12 +1,13 @@
 """The API as the daemon runs it, before a practice API server: real HTTP on both sides.
 
-Four people have tokens named like them: `ana` may do everything, `bob` is on call (he reads, and
+People have tokens named like them: `ana` may do everything, `bob` is on call (he reads, and
 may roll back), `eve` may do nothing, and `dev` may start releases but make no Rollout.
 """
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any, Final, Self
 
 import httpx
@@ -18,50 +19,50 @@ from rollout.kube.client import HttpCluster
 from rollout.resources.crd import definitions
 from rollout.resources.writes import Create, Kind, Object, Patch, PatchType
 from rollout.sandbox.apiserver import ApiServer
+from rollout.sandbox.apiserver.faults import Faults
 from rollout.sandbox.apiserver.users import ADMINISTRATORS, Rule, User
 from rollout.server.parts import Parts
 from rollout.server.service import Api
 from rollout.server.settings import ApiSettings, Limits
-from tests import build
 from tests.sandbox.practice import until
 
-SPACE: Final = "default"
-ROOT: Final = f"/api/v1/namespaces/{SPACE}"
 OURS: Final = frozenset({"releases", "rollouts"})
-READING: Final = Rule(frozenset({"get", "list", "watch"}), OURS, SPACE)
 
 
-def may(*verbs: str, on: str = "releases") -> Rule:
-    """A right in the namespace of the tests."""
-    return Rule(frozenset(verbs), frozenset({on}), SPACE)
+def may(space: str, *verbs: str, on: str = "releases") -> Rule:
+    """A right in a namespace."""
+    return Rule(frozenset(verbs), frozenset({on}), space)
 
 
-PEOPLE: Final = {
-    "root": User("admin", (ADMINISTRATORS,)),
-    "ana": User("ana"),
-    "bob": User("bob", rules=(READING, may("rollback"))),
-    "dev": User("dev", rules=(READING, may("create"))),
-    "eve": User("eve", rules=()),
-}
+def people(space: str) -> dict[str, User]:
+    """The tokens of a namespace, and whose they are."""
+    reading = Rule(frozenset({"get", "list", "watch"}), OURS, space)
+    return {
+        "root": User("admin", (ADMINISTRATORS,)),
+        "ana": User("ana"),
+        "bob": User("bob", rules=(reading, may(space, "rollback"))),
+        "dev": User("dev", rules=(reading, may(space, "create"))),
+        "eve": User("eve", rules=()),
+    }
 
 
 class Rig:
-    """One API, its practice API server, and people."""
+    """One API, its practice API server, and people; each test has a namespace of its own."""
 
     def __init__(
         self,
-        *objects: Object,
+        *,
         limits: Limits | None = None,
-        people: Mapping[str, User] = PEOPLE,
         namespace: str | None = None,
         filled: bool = True,
     ) -> None:
         self.limits = limits or Limits()
-        self.people = dict(people)
         self.namespace = namespace
         self.filled = filled
-        self.objects = objects or build.shop()
         self.stack = ExitStack()
+        self.test = ExitStack()
+        self.numbers = count(1)
+        self.space = "default"
         self.server: ApiServer
         self.cluster: HttpCluster
         self.caches: Caches
@@ -69,20 +70,47 @@ class Rig:
         self.registry: CollectorRegistry
 
     def __enter__(self) -> Self:
-        self.server = self.stack.enter_context(ApiServer(tokens=self.people))
+        self.server = self.stack.enter_context(ApiServer(tokens=people(self.space)))
         self.cluster = HttpCluster.for_server(self.server.url, "root")
         self.stack.callback(self.cluster.close)
         for body in definitions():
             self.cluster.apply(Create(Kind.CUSTOM_RESOURCE_DEFINITION, "", body))
-        self.create(*self.objects)
-        self.caches, self.api = self.serve()
+        self.caches, self.api, self.registry = self._serve(self.stack)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.test.close()
         self.stack.close()
 
-    def serve(self) -> tuple[Caches, Api]:
-        """Start one more replica: its own caches, its own API."""
+    @contextmanager
+    def place(self, *objects: Object) -> Iterator[Self]:
+        """Give the rig to one test: a new namespace with these objects, and a healthy server."""
+        self.space = f"test-{next(self.numbers)}"
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.space}}
+        self.cluster.apply(Create(Kind.NAMESPACE, "", body))
+        self.server.tokens |= people(self.space)
+        self.create(*objects)
+        try:
+            yield self
+        finally:
+            self.server.faults = Faults()
+            self.test.close()
+
+    @property
+    def root(self) -> str:
+        """The path of the namespace in the API."""
+        return f"/api/v1/namespaces/{self.space}"
+
+    @property
+    def actions(self) -> str:
+        """Where actions on the release go."""
+        return f"{self.root}/releases/web-v2/actions"
+
+    def serve(self) -> Api:
+        """Start one more replica, for this test: its own caches, its own API."""
+        return self._serve(self.test)[1]
+
+    def _serve(self, stack: ExitStack) -> tuple[Caches, Api, CollectorRegistry]:
         heard: list[Api] = []
 
         def hear(change: Change) -> None:
@@ -91,37 +119,38 @@ class Rig:
 
         caches = Caches(self.cluster, self.namespace, hear)
         parts = Parts(self.cluster, caches, self.namespace, lambda: datetime.now(UTC))
-        self.registry = CollectorRegistry()
-        heard.append(Api(ApiSettings(limits=self.limits), parts, self.registry))
-        heard[0].start()
-        self.stack.callback(heard[0].stop)
+        registry = CollectorRegistry()
+        api = Api(ApiSettings(limits=self.limits), parts, registry)
+        heard.append(api)
+        api.start()
+        stack.callback(api.stop)
         if self.filled:
             caches.start()
-            self.stack.callback(caches.stop)
+            stack.callback(caches.stop)
             until(lambda: caches.synced, "the caches are filled")
-        return caches, heard[0]
+        return caches, api, registry
 
     def create(self, *objects: Object) -> None:
         """Create objects."""
         kinds = {kind.value.kind: kind for kind in Kind}
         for body in objects:
-            self.cluster.apply(Create(kinds[body["kind"]], SPACE, body))
+            self.cluster.apply(Create(kinds[body["kind"]], self.space, body))
 
     def say(self, name: str = "web-v2", phase: str = "Progressing", **status: Any) -> Object:
         """Set the status of a release, as the controller would; gives it once caches know it."""
         body = {"status": {"phase": phase, **status}}
-        patch = Patch(Kind.RELEASE, SPACE, name, PatchType.MERGE, body, "status")
+        patch = Patch(Kind.RELEASE, self.space, name, PatchType.MERGE, body, "status")
         said = self.cluster.apply(patch)
-        until(lambda: self.caches.get(Kind.RELEASE, SPACE, name) == said, "the cache knows it")
+        until(lambda: self.caches.get(Kind.RELEASE, self.space, name) == said, "the cache knows it")
         return said
 
     def release(self, name: str = "web-v2") -> Object:
         """Read a release from the cluster."""
-        return self.cluster.get(Kind.RELEASE, SPACE, name)
+        return self.cluster.get(Kind.RELEASE, self.space, name)
 
     def releases(self) -> tuple[Object, ...]:
         """Read all releases from the cluster."""
-        return self.cluster.list(Kind.RELEASE, SPACE).items
+        return self.cluster.list(Kind.RELEASE, self.space).items
 
     def client(self, who: str | None = "ana", api: Api | None = None) -> httpx.Client:
         """An HTTP client of somebody; None has no token."""
@@ -129,7 +158,7 @@ class Rig:
         client = httpx.Client(
             base_url=(api or self.api).url, headers=headers, trust_env=False, timeout=15
         )
-        return self.stack.enter_context(client)
+        return self.test.enter_context(client)
 
     def count(self, name: str, **labels: str) -> float:
         """Read a metric of the API."""

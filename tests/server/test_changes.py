@@ -10,12 +10,11 @@ import pytest
 
 from rollout.resources.writes import Delete, Kind
 from rollout.sandbox.apiserver.faults import Faults
-from rollout.server.settings import BODY_BYTES
+from rollout.server.settings import BODY_BYTES, Limits
 from tests import build
-from tests.server.rig import ROOT, SPACE, Rig, problem
+from tests.server.rig import Rig, problem
 
 pytestmark = pytest.mark.system
-ACTIONS = f"{ROOT}/releases/web-v2/actions"
 SOON = {"inline": {"interval": "soon"}}
 POLICY = {"inline": {"interval": "1s", "minimumRequests": 50}}
 
@@ -29,7 +28,7 @@ def idle(rig: Rig) -> Rig:
 
 def test_a_start_is_recorded_under_the_name_of_who_asked(idle: Rig) -> None:
     body = {"version": "v3", "strategy": "blue-green", "policy": POLICY, "reason": "new prices"}
-    answer = idle.client("ana").post(f"{ROOT}/rollouts/web/releases", json=body)
+    answer = idle.client("ana").post(f"{idle.root}/rollouts/web/releases", json=body)
     assert answer.status_code == 201, answer.text
     said = answer.json()
     name = said["release"]["metadata"]["name"]
@@ -44,12 +43,12 @@ def test_a_start_is_recorded_under_the_name_of_who_asked(idle: Rig) -> None:
     assert followed.json()["metadata"]["name"] == name
 
 
-def test_a_start_of_a_deployment_makes_its_rollout_and_says_what_it_assumed() -> None:
-    with Rig(build.deployment(), build.service(), build.ingress()) as rig:
-        answer = rig.client().post(f"{ROOT}/releases", json={"version": "v2", "deployment": "web"})
-        assert answer.status_code == 201, answer.text
-        assert "Deployment web had no Rollout: web is created" in answer.json()["assumed"]
-        assert rig.cluster.get(Kind.ROLLOUT, SPACE, "web")
+def test_a_start_of_a_deployment_makes_its_rollout_and_says_what_it_assumed(bare: Rig) -> None:
+    body = {"version": "v2", "deployment": "web"}
+    answer = bare.client().post(f"{bare.root}/releases", json=body)
+    assert answer.status_code == 201, answer.text
+    assert "Deployment web had no Rollout: web is created" in answer.json()["assumed"]
+    assert bare.cluster.get(Kind.ROLLOUT, bare.space, "web")
 
 
 @pytest.mark.parametrize(
@@ -74,7 +73,7 @@ def test_a_start_of_a_deployment_makes_its_rollout_and_says_what_it_assumed() ->
 def test_what_cannot_be_meant_is_refused_by_field(
     rig: Rig, path: str, body: Any, field: str
 ) -> None:
-    said = problem(rig.client().post(f"{ROOT}/{path}", json=body), 422, "invalid")
+    said = problem(rig.client().post(f"{rig.root}/{path}", json=body), 422, "invalid")
     assert [error["field"] for error in said["errors"]] == [field]
     assert len(rig.releases()) == 1
     assert "action" not in rig.release()["spec"]
@@ -85,13 +84,13 @@ def test_what_cannot_be_meant_is_refused_by_field(
 )
 def test_what_is_no_json_is_refused(rig: Rig, body: bytes) -> None:
     headers = {"content-type": "application/json"}
-    answer = rig.client().post(f"{ROOT}/releases", content=body, headers=headers)
+    answer = rig.client().post(f"{rig.root}/releases", content=body, headers=headers)
     assert answer.status_code in {400, 422}, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
 
 
 def test_a_body_of_another_kind_is_refused_with_the_right_one(rig: Rig) -> None:
-    answer = rig.client().post(f"{ROOT}/releases", content=b'{"version": "v3"}')
+    answer = rig.client().post(f"{rig.root}/releases", content=b'{"version": "v3"}')
     assert "send a JSON object, with `Content-Type" in problem(answer, 422, "invalid")["detail"]
 
 
@@ -100,7 +99,7 @@ def test_a_body_that_is_too_large_is_refused(rig: Rig, chunked: bool) -> None:  
     whole = json.dumps({"version": "v3", "reason": "x" * BODY_BYTES}).encode()
     content = iter([whole]) if chunked else whole
     headers = {"content-type": "application/json"}
-    answer = rig.client().post(f"{ROOT}/releases", content=content, headers=headers)
+    answer = rig.client().post(f"{rig.root}/releases", content=content, headers=headers)
     said = problem(answer, 413, "too-large")["detail"]
     assert said == f"the body is longer than {BODY_BYTES} bytes"
 
@@ -122,25 +121,25 @@ def test_a_body_that_is_too_large_is_refused(rig: Rig, chunked: bool) -> None:  
 def test_what_stands_against_a_start_is_said(
     idle: Rig, body: dict[str, str], status: int, kind: str, said: str
 ) -> None:
-    answer = idle.client().post(f"{ROOT}/releases", json=body)
+    answer = idle.client().post(f"{idle.root}/releases", json=body)
     assert said in problem(answer, status, kind)["detail"]
     assert len(idle.releases()) == 1
 
 
 def test_a_start_while_another_runs_is_refused_with_the_way_out(rig: Rig) -> None:
-    answer = rig.client().post(f"{ROOT}/releases", json={"version": "v3"})
+    answer = rig.client().post(f"{rig.root}/releases", json={"version": "v3"})
     assert "rollout rollback web-v2" in problem(answer, 409, "refused")["detail"]
 
 
 def test_a_retry_ships_the_same_again(idle: Rig) -> None:
-    answer = idle.client().post(f"{ROOT}/releases/web-v2/retry", json={"reason": "fixed"})
+    answer = idle.client().post(f"{idle.root}/releases/web-v2/retry", json={"reason": "fixed"})
     assert answer.status_code == 201
     spec = answer.json()["release"]["spec"]
     assert (spec["version"], spec["by"], spec["reason"]) == ("v2", "ana", "fixed")
 
 
 def test_an_action_is_recorded_under_the_name_of_who_asked(rig: Rig) -> None:
-    answer = rig.client("bob").post(ACTIONS, json={"type": "rollback", "reason": "latency"})
+    answer = rig.client("bob").post(rig.actions, json={"type": "rollback", "reason": "latency"})
     assert answer.status_code == 202
     said = answer.json()
     assert said["message"] == (
@@ -154,49 +153,49 @@ def test_an_action_that_cannot_be_done_is_refused_with_the_sentence_of_the_admis
     rig: Rig,
 ) -> None:
     rig.say(phase="Succeeded")
-    answer = rig.client().post(ACTIONS, json={"type": "rollback"})
+    answer = rig.client().post(rig.actions, json={"type": "rollback"})
     said = problem(answer, 409, "refused")["detail"]
     assert said == "web-v2: the release has ended (Succeeded): start a new one"
 
 
 def test_an_action_on_what_is_not_there_is_404(rig: Rig) -> None:
-    answer = rig.client().post(f"{ROOT}/releases/nothing/actions", json={"type": "pause"})
+    answer = rig.client().post(f"{rig.root}/releases/nothing/actions", json={"type": "pause"})
     problem(answer, 404, "not-found")
 
 
 def test_who_looked_at_another_state_decides_again(rig: Rig) -> None:
     client = rig.client()
-    seen = client.get(f"{ROOT}/releases/web-v2").json()["metadata"]["resourceVersion"]
+    seen = client.get(f"{rig.root}/releases/web-v2").json()["metadata"]["resourceVersion"]
     now = rig.say(phase="Baking")["metadata"]["resourceVersion"]
     body = {"type": "promote", "expectedRevision": seen}
-    said = problem(client.post(ACTIONS, json=body), 409, "stale-revision")
+    said = problem(client.post(rig.actions, json=body), 409, "stale-revision")
     assert said["currentRevision"] == now
     assert "action" not in rig.release()["spec"]
-    assert client.post(ACTIONS, json={**body, "expectedRevision": now}).status_code == 202
+    assert client.post(rig.actions, json={**body, "expectedRevision": now}).status_code == 202
 
 
 def test_the_cluster_s_own_words_are_passed_on(rig: Rig) -> None:
     client = rig.client()
-    assert client.get(f"{ROOT}/releases").is_success
-    assert client.post(ACTIONS, json={"type": "pause"}).status_code == 202
+    assert client.get(f"{rig.root}/releases").is_success
+    assert client.post(rig.actions, json={"type": "pause"}).status_code == 202
     rig.server.faults = Faults(status=429, retry_after=7, resources=frozenset({"releases"}))
-    answer = client.post(ACTIONS, json={"type": "pause"})
+    answer = client.post(rig.actions, json={"type": "pause"})
     assert "on purpose" in problem(answer, 429, "too-many-requests")["detail"]
     assert answer.headers["retry-after"] == "7"
     rig.server.faults = Faults(status=403, resources=frozenset({"releases"}))
-    answer = client.post(ACTIONS, json={"type": "pause"})
+    answer = client.post(rig.actions, json={"type": "pause"})
     assert "the controller itself may not" in problem(answer, 503, "misconfigured")["detail"]
 
 
-def test_a_cluster_that_is_frozen_holds_nobody_for_ever(rig: Rig) -> None:
-    client = rig.client()
-    assert client.post(ACTIONS, json={"type": "pause"}).status_code == 202
-    rig.server.faults = Faults(freeze=True)
-    began = time.monotonic()
-    answer = client.post(ACTIONS, json={"type": "pause"}, timeout=30)
-    problem(answer, 503, "unavailable")
-    assert time.monotonic() - began < rig.limits.call + 3
-    rig.server.faults = Faults()
+def test_a_cluster_that_is_frozen_holds_nobody_for_ever() -> None:
+    with Rig(limits=Limits(call=1.0)) as alone, alone.place(*build.shop()) as rig:
+        client = rig.client()
+        assert client.get(f"{rig.root}/releases").is_success
+        rig.server.faults = Faults(freeze=True, resources=frozenset({"releases"}))
+        began = time.monotonic()
+        answer = client.post(rig.actions, json={"type": "pause"}, timeout=30)
+        problem(answer, 503, "unavailable")
+        assert time.monotonic() - began < 3
 
 
 def keyed(
@@ -206,18 +205,20 @@ def keyed(
 
 
 def test_a_start_under_one_key_is_done_once_by_all_replicas(idle: Rig) -> None:
-    _, other = idle.serve()
+    other = idle.serve()
     clients = [idle.client(), idle.client(api=other)]
     body = {"version": "v3"}
     with ThreadPoolExecutor(6) as pool:
-        asked = [pool.submit(keyed, clients[n % 2], f"{ROOT}/releases", body) for n in range(6)]
+        asked = [
+            pool.submit(keyed, clients[n % 2], f"{idle.root}/releases", body) for n in range(6)
+        ]
         answers = [one.result() for one in asked]
     done = [answer for answer in answers if answer.status_code == 201]
     assert done
     assert {answer.status_code for answer in answers} <= {201, 409}
     assert {answer.content for answer in done} == {done[0].content}
     assert len(idle.releases()) == 2
-    again = keyed(clients[1], f"{ROOT}/releases", body)
+    again = keyed(clients[1], f"{idle.root}/releases", body)
     assert again.content == done[0].content
 
 
@@ -225,13 +226,14 @@ def test_a_start_under_one_key_is_done_once_by_all_replicas(idle: Rig) -> None:
     ("path", "body"), [("releases", {"version": "v3"}), ("releases/web-v2/retry", {"reason": "x"})]
 )
 def test_a_new_process_gives_the_same_answer(idle: Rig, path: str, body: dict[str, Any]) -> None:
-    first = keyed(idle.client(), f"{ROOT}/{path}", body)
+    old = idle.serve()
+    first = keyed(idle.client(api=old), f"{idle.root}/{path}", body)
     assert first.status_code == 201
-    idle.api.stop()
+    old.stop()
     name = first.json()["release"]["metadata"]["name"]
     idle.say(name, phase="Succeeded")
-    _, anew = idle.serve()
-    again = keyed(idle.client(api=anew), f"{ROOT}/{path}", body)
+    anew = idle.serve()
+    again = keyed(idle.client(api=anew), f"{idle.root}/{path}", body)
     assert (again.status_code, again.content) == (first.status_code, first.content)
     assert again.headers["location"] == first.headers["location"]
     assert len(idle.releases()) == 2
@@ -239,13 +241,14 @@ def test_a_new_process_gives_the_same_answer(idle: Rig, path: str, body: dict[st
 
 def test_an_action_under_one_key_is_asked_once(rig: Rig) -> None:
     body = {"type": "pause", "reason": "lunch"}
-    first = keyed(rig.client(), ACTIONS, body)
-    assert keyed(rig.client(), ACTIONS, {"type": "resume"}, "k-2").status_code == 409
-    assert keyed(rig.client(), ACTIONS, {"type": "rollback"}, "k-3").status_code == 202
+    old = rig.serve()
+    first = keyed(rig.client(api=old), rig.actions, body)
+    assert keyed(rig.client(), rig.actions, {"type": "resume"}, "k-2").status_code == 409
+    assert keyed(rig.client(), rig.actions, {"type": "rollback"}, "k-3").status_code == 202
     rig.say(phase="RolledBack")
-    rig.api.stop()
-    _, anew = rig.serve()
-    again = keyed(rig.client(api=anew), ACTIONS, body)
+    old.stop()
+    anew = rig.serve()
+    again = keyed(rig.client(api=anew), rig.actions, body)
     assert (again.status_code, again.content) == (first.status_code, first.content)
     assert rig.release()["spec"]["action"]["type"] == "rollback"
 
@@ -261,42 +264,42 @@ def test_one_key_for_two_requests_is_refused(
     idle: Rig, path: str, one: dict[str, Any], other: dict[str, Any]
 ) -> None:
     client = idle.client()
-    assert keyed(client, f"{ROOT}/{path}", one).status_code == 201
-    problem(keyed(client, f"{ROOT}/{path}", other), 422, "key-reused")
+    assert keyed(client, f"{idle.root}/{path}", one).status_code == 201
+    problem(keyed(client, f"{idle.root}/{path}", other), 422, "key-reused")
     assert len(idle.releases()) == 2
 
 
 def test_one_key_for_two_actions_is_refused(rig: Rig) -> None:
-    assert keyed(rig.client(), ACTIONS, {"type": "pause"}).status_code == 202
-    problem(keyed(rig.client(), ACTIONS, {"type": "rollback"}), 422, "key-reused")
+    assert keyed(rig.client(), rig.actions, {"type": "pause"}).status_code == 202
+    problem(keyed(rig.client(), rig.actions, {"type": "rollback"}), 422, "key-reused")
     assert rig.release()["spec"]["action"]["type"] == "pause"
 
 
 @pytest.mark.parametrize("key", ["", "a b", "x" * 256])
 def test_a_key_that_is_none_is_refused(rig: Rig, key: str) -> None:
-    said = problem(keyed(rig.client(), ACTIONS, {"type": "pause"}, key), 422, "invalid")
+    said = problem(keyed(rig.client(), rig.actions, {"type": "pause"}, key), 422, "invalid")
     assert said["errors"][0]["field"] == "header.Idempotency-Key"
 
 
 def test_a_start_whose_answer_was_lost_is_found_again(idle: Rig) -> None:
     client = idle.client()
-    assert client.get(f"{ROOT}/releases").is_success
+    assert client.get(f"{idle.root}/releases").is_success
     creates, releases = frozenset({"create"}), frozenset({"releases"})
     idle.server.faults = Faults(lost_answer=True, times=1, verbs=creates, resources=releases)
-    problem(keyed(client, f"{ROOT}/releases", {"version": "v3"}), 503, "unavailable")
+    problem(keyed(client, f"{idle.root}/releases", {"version": "v3"}), 503, "unavailable")
     assert len(idle.releases()) == 2
-    assert keyed(client, f"{ROOT}/releases", {"version": "v3"}).status_code == 201
+    assert keyed(client, f"{idle.root}/releases", {"version": "v3"}).status_code == 201
     assert len(idle.releases()) == 2
 
 
 def test_a_rollout_that_went_meanwhile_cannot_be_retried(idle: Rig) -> None:
-    idle.cluster.apply(Delete(Kind.ROLLOUT, SPACE, "web"))
-    answer = idle.client().post(f"{ROOT}/releases/web-v2/retry", json={})
+    idle.cluster.apply(Delete(Kind.ROLLOUT, idle.space, "web"))
+    answer = idle.client().post(f"{idle.root}/releases/web-v2/retry", json={})
     assert "Rollout web of release web-v2 is gone" in problem(answer, 404, "not-found")["detail"]
 
 
-def test_changes_are_counted_by_kind_and_outcome(rig: Rig) -> None:
-    rig.client().post(ACTIONS, json={"type": "pause"})
-    rig.client("bob").post(ACTIONS, json={"type": "pause"})
-    assert rig.count("changes_total", what="pause", outcome="done") == 1
-    assert rig.count("changes_total", what="pause", outcome="forbidden") == 1
+def test_changes_are_counted_by_kind_and_outcome(own: Rig) -> None:
+    own.client().post(own.actions, json={"type": "pause"})
+    own.client("bob").post(own.actions, json={"type": "pause"})
+    assert own.count("changes_total", what="pause", outcome="done") == 1
+    assert own.count("changes_total", what="pause", outcome="forbidden") == 1
