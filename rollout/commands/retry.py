@@ -11,7 +11,7 @@ from rollout.kube.errors import NotFound
 from rollout.resources.objects import name_of
 from rollout.resources.writes import Kind, Object
 
-SAME: Final = ("rollout", "version", "template", "overrides")
+SAME: Final = ("rollout", "version", "template", "overrides", "fast")
 """What a new attempt takes over; who asks and why is new."""
 
 
