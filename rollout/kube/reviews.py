@@ -10,6 +10,10 @@ from rollout.resources.words import GROUP
 from rollout.resources.writes import Create, Kind
 
 
+class UnknownToken(Unauthorized):
+    """The token of somebody else is nobody's; our own credentials are fine."""
+
+
 @dataclass(frozen=True)
 class Person:
     """Somebody whom the cluster knows."""
@@ -34,13 +38,13 @@ class Access:
 def who_is(cluster: Cluster, token: str) -> Person:
     """Ask who is behind a bearer token.
 
-    Raises Unauthorized for a token that the cluster does not know, ClusterError for the cluster.
+    Raises UnknownToken for a token that the cluster does not know, ClusterError for the cluster.
     """
     body = _review("authentication.k8s.io/v1", "TokenReview", {"token": token})
     status = cluster.apply(Create(Kind.TOKEN_REVIEW, "", body)).get("status") or {}
     user = status.get("user") or {}
     if not status.get("authenticated") or not user.get("username"):
-        raise Unauthorized(status.get("error") or "the cluster does not know this token")
+        raise UnknownToken(status.get("error") or "the cluster does not know this token")
     return _person(user)
 
 

@@ -83,9 +83,13 @@ class Front:
         return await self._resource(request, target, user)
 
     async def _review(self, request: web.Request, path: str, user: User) -> web.Response:
+        plural = path.rpartition("/")[2]
+        await self._box.before("create", plural)
         content = await request.read()  # who asks for themselves says nothing, in protobuf
         body = None if path == MYSELF else read_body(content, request.content_type)
-        return web.json_response(reviewed(path, body, user, self._tokens), status=201)
+        answer = web.json_response(reviewed(path, body, user, self._tokens), status=201)
+        await self._box.after("create", plural)
+        return answer
 
     def _about_server(self, request: web.Request, path: str) -> Json | None:
         """Pages that tell what the server is and serves."""
