@@ -54,7 +54,9 @@ schema = schemathesis.openapi.from_dict(bounded())
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-def test_no_request_is_answered_with_a_fault_of_ours(case: schemathesis.Case, asked: Rig) -> None:
+def test_no_request_is_answered_with_a_fault_of_ours(
+    case: "schemathesis.Case[Any]", asked: Rig
+) -> None:
     case.call_and_validate(
         base_url=asked.api.url, headers={"Authorization": "Bearer ana"}, checks=CHECKS, timeout=10
     )
