@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from rollout.cli.options import user
 from rollout.commands.actions import Asked, ask, new_action
 from rollout.commands.request import Request, Started
 from rollout.commands.retry import retry
@@ -42,15 +44,15 @@ class ClusterDoor:
 
     def start(self, namespace: str, request: Request) -> Started:
         """Start a release."""
-        return start(self._cluster, namespace, request)
+        return start(self._cluster, namespace, replace(request, by=user(self._cluster)))
 
-    def retry(self, namespace: str, release: str, by: str, reason: str) -> Started:
+    def retry(self, namespace: str, release: str, reason: str) -> Started:
         """Try a release again, as a new one."""
-        return retry(self._cluster, namespace, release, by, reason)
+        return retry(self._cluster, namespace, release, user(self._cluster), reason)
 
-    def ask(self, namespace: str, release: str, type_: ActionType, by: str, reason: str) -> Asked:
+    def ask(self, namespace: str, release: str, type_: ActionType, reason: str) -> Asked:
         """Ask something of a release."""
-        action = new_action(type_, by, reason, datetime.now(UTC))
+        action = new_action(type_, user(self._cluster), reason, datetime.now(UTC))
         return ask(self._cluster, namespace, release, action)
 
     def explain(self, release: Release) -> list[str]:

@@ -1,7 +1,7 @@
 """Where the commands go in: the cluster itself, or the HTTP API. They do not know which.
 
 `options.door()` opens the one that was asked for. Both give the same values, and say no with the
-same sentences; with the API it is the server who records who asked.
+same sentences, and record who asks: the cluster's own name of that person.
 """
 
 from collections.abc import Iterator
@@ -34,10 +34,10 @@ class Door(Protocol):
     def start(self, namespace: str, request: Request) -> Started:
         """Start a release."""
 
-    def retry(self, namespace: str, release: str, by: str, reason: str) -> Started:
+    def retry(self, namespace: str, release: str, reason: str) -> Started:
         """Try a release again, as a new one."""
 
-    def ask(self, namespace: str, release: str, type_: ActionType, by: str, reason: str) -> Asked:
+    def ask(self, namespace: str, release: str, type_: ActionType, reason: str) -> Asked:
         """Ask something of a release."""
 
     def explain(self, release: Release) -> list[str]:

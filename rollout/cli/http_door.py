@@ -72,19 +72,12 @@ class HttpDoor:
         }
         return self._started(f"{_in(namespace)}/releases", said)
 
-    def retry(self, namespace: str, release: str, by: str, reason: str) -> Started:  # noqa: ARG002
+    def retry(self, namespace: str, release: str, reason: str) -> Started:
         """Try a release again, as a new one; the server records who asks."""
         path = f"{_in(namespace)}/releases/{release}/retry"
         return self._started(path, {"reason": reason})
 
-    def ask(
-        self,
-        namespace: str,
-        release: str,
-        type_: ActionType,
-        by: str,  # noqa: ARG002 - the server records who asks
-        reason: str,
-    ) -> Asked:
+    def ask(self, namespace: str, release: str, type_: ActionType, reason: str) -> Asked:
         """Ask something of a release; the server records who asks."""
         path = f"{_in(namespace)}/releases/{release}/actions"
         answer = self._post(path, {"type": str(type_), "reason": reason})

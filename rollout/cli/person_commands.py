@@ -2,7 +2,7 @@
 
 import typer
 
-from rollout.cli.options import Globals, dump, for_programs, shared, user
+from rollout.cli.options import Globals, dump, for_programs, shared
 
 RELEASE = typer.Argument(None, help="Release or Rollout; may be left out when there is one")
 REASON = typer.Option("", "--reason", help="Why; it is kept with the release")
@@ -80,7 +80,7 @@ def _ask(context: typer.Context, type_: str, release: str | None, reason: str) -
     door = options.door()
     space = options.space(door)
     name = find(door, space, release).metadata.name
-    asked = door.ask(space, name, ActionType(type_), user(), reason)
+    asked = door.ask(space, name, ActionType(type_), reason)
     if for_programs(options.output):
         dump({"release": name, "action": asked.action.to_json()}, options.output)
     else:

@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from rollout.cli.options import Globals, dump, for_programs, shared, user
+from rollout.cli.options import Globals, dump, for_programs, shared
 
 
 def register(app: typer.Typer) -> None:
@@ -43,8 +43,8 @@ def start(  # noqa: PLR0917 - options, each by its name
     options: Globals = context.obj
     door = options.door()
     space = options.space(door)
-    request = Request(version, rollout, deployment, strategy, _policy(policy), user(), reason)
-    started = door.start(space, request)
+    asked = (version, rollout, deployment, strategy, _policy(policy))
+    started = door.start(space, Request(*asked, reason=reason))
     if for_programs(options.output):
         dump(started.release, options.output)
     else:

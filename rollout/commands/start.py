@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any, Final
 
-from rollout.commands.early import discovered, refuse_early, warnings
+from rollout.commands.early import discovered, refuse_early, shares, warnings
 from rollout.commands.once import Once, answer_to, with_answer
 from rollout.commands.refusal import CommandRefusedError
 from rollout.commands.request import Request, Started
@@ -88,7 +88,8 @@ def create(
     """
     found = refuse_early(cluster, namespace, rollout, body)
     new = "uid" not in rollout["metadata"]
-    said = [*assumed, *(discovered(found) if new else ()), *warnings(found)]
+    told = discovered(found) if new else ()
+    said = [*assumed, *told, *shares(found), *warnings(found)]
     if once is not None:
         body = _marked(body, once, said)
     if new:
