@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
 from typing import Final
@@ -26,6 +27,7 @@ from rollout.controller.observe import Observer, phase_of
 from rollout.controller.queue import Key, WorkQueue
 from rollout.controller.reconcile import Reconciler
 from rollout.controller.record import Record
+from rollout.controller.secrets import secrets_of
 from rollout.controller.wake import Waker
 from rollout.controller.workers import Workers
 from rollout.controller.writer import Writer
@@ -36,6 +38,7 @@ from rollout.kube.errors import ClusterError, NotFound
 from rollout.kube.events import Recorder
 from rollout.kube.lease import Durations, Elector, unique_identity
 from rollout.metrics.addresses import AddressMap
+from rollout.metrics.credentials import Keys
 from rollout.metrics.provider import MetricsProvider
 from rollout.metrics.registry import provider
 from rollout.resources.policy import RolloutPolicySpec
@@ -68,6 +71,8 @@ class Settings:
     """Where health and metrics are served; 0 takes any free port, which the log names."""
     workers: int = 4
     addresses: AddressMap = field(default_factory=AddressMap.identity)
+    credentials: Path | None = None
+    """The only folder from which files that policies name are read; None: no files are read."""
 
 
 def utc_now() -> datetime:
@@ -217,7 +222,8 @@ class Controller:
         self._queue.add(key, urgent=urgent)
 
     def _provider(self, policy: RolloutPolicySpec) -> MetricsProvider:
-        return provider(policy, self._settings.addresses)
+        keys = Keys(secrets_of(self._cluster), self._settings.credentials)
+        return provider(policy, self._settings.addresses, keys)
 
     def _pods(self, namespace: str) -> tuple[Object, ...]:
         return self._caches.list(Kind.POD, namespace)
