@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from rollout.analysis.comparison import Comparison
-from rollout.analysis.look import rounded
+from rollout.analysis.look import Case, rounded
 from rollout.analysis.mix import differs, share
 from rollout.analysis.signals import Track
 from rollout.analysis.verdict import Finding, MetricVerdict, Reason, Verdict
@@ -46,18 +46,27 @@ def _mixed(comparison: Comparison) -> Finding | None:
     case, step, stratum = comparison.case, comparison.step, comparison.case.stratum
     if case.after_cutover or stratum is None or not (step.stable.total and step.candidate.total):
         return None
-    if not differs(step, case.stage.weight, case.policy.share_tolerance):
+    expected = case.look.expected
+    if not differs(step, expected, case.policy.share_tolerance):
         return None
     message = (
         f"{comparison.title}: the candidate has {share(step) * 100:.3g} % of the counted requests "
-        f"at weight {case.stage.weight} %, so both sides do not count the same traffic: "
-        f"{_why_mixed(share(step) * 100 < case.stage.weight)}"
+        f"at {_asked(case)}, so both sides do not count the same traffic: "
+        f"{_why_mixed(case, share(step) * 100 < expected)}"
     )
     return Finding(Verdict.NO_DATA, Reason.TRAFFIC_MIX, message, stratum.since)
 
 
-def _why_mixed(too_few: bool) -> str:  # noqa: FBT001 - one of two sentences
+def _asked(case: Case) -> str:
+    """Say what the routers were asked for."""
+    expected = f"{case.look.expected:.3g} %"
+    return f"weight {expected}" if case.look.share is None else f"{expected} of the ready pods"
+
+
+def _why_mixed(case: Case, too_few: bool) -> str:  # noqa: FBT001 - one of two sentences
     """Say what is usually behind it, and what to do."""
+    if case.look.share is not None:
+        return "callers keep to connections that they have; let them open new ones"
     if too_few:
         return (
             "callers that do not pass the Ingress reach stable alone; count at the edge "

@@ -4,7 +4,13 @@ import sys
 
 import typer
 
-from rollout.cli import cluster_commands, look_commands, person_commands, start_command
+from rollout.cli import (
+    cluster_commands,
+    install_command,
+    look_commands,
+    person_commands,
+    start_command,
+)
 from rollout.cli.options import KUBE_CONTEXT, KUBECONFIG, NAMESPACE, OUTPUT, Globals, Output
 
 HELP = """Ship new versions a little at a time, and take them back when they hurt users.
@@ -48,6 +54,7 @@ start_command.register(app)
 person_commands.register(app)
 look_commands.register(app)
 cluster_commands.register(app)
+install_command.register(app)
 
 
 def run() -> None:

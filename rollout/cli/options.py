@@ -83,8 +83,22 @@ def shared(command: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-def user() -> str:
-    """Say who is asking, as well as this machine knows."""
+def user(cluster: "HttpCluster") -> str:
+    """Say who is asking: the cluster's user, else whoever this machine knows.
+
+    An action under another name than the cluster's is refused by the admission policy of
+    `rollout install`. Raises ClusterError for the cluster.
+    """
+    from rollout.kube.errors import Forbidden, NotFound
+    from rollout.kube.reviews import who_am_i
+
+    try:
+        return who_am_i(cluster).name
+    except (NotFound, Forbidden):  # older than Kubernetes 1.28, or it keeps that to itself
+        return _local_user()
+
+
+def _local_user() -> str:
     try:
         return os.environ.get("ROLLOUT_USER") or getpass.getuser()
     except (KeyError, OSError):

@@ -83,7 +83,7 @@ def _ask(context: typer.Context, type_: str, release: str | None, reason: str) -
     cluster = options.cluster()
     space = options.space(cluster)
     found = find_release(cluster, space, release)
-    action = new_action(ActionType(type_), user(), reason, datetime.now(UTC))
+    action = new_action(ActionType(type_), user(cluster), reason, datetime.now(UTC))
     said = submit(cluster, space, found.metadata.name, action)
     if for_programs(options.output):
         dump({"release": found.metadata.name, "action": action.to_json()}, options.output)

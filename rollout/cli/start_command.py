@@ -43,7 +43,8 @@ def start(  # noqa: PLR0917 - options, each by its name
     options: Globals = context.obj
     cluster = options.cluster()
     space = options.space(cluster)
-    request = Request(version, rollout, deployment, strategy, _policy(policy), user(), reason)
+    asked = (version, rollout, deployment, strategy, _policy(policy))
+    request = Request(*asked, by=user(cluster), reason=reason)
     started = start(cluster, space, request)
     if for_programs(options.output):
         dump(started.release, options.output)

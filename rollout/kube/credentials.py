@@ -90,7 +90,15 @@ def from_kubeconfig(kubeconfig: str | None, context: str | None) -> tuple[Config
 
 
 def _paths(files: str) -> list[Path]:
-    return [Path(f).expanduser() for f in files.split(os.pathsep) if f]
+    return [_expanded(f) for f in files.split(os.pathsep) if f]
+
+
+def _expanded(file: str) -> Path:
+    """Find a home, where there is one: a container's user may have none, nor a name."""
+    try:
+        return Path(file).expanduser()
+    except RuntimeError:
+        return Path(file)
 
 
 def _exists(files: str) -> bool:

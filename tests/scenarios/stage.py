@@ -7,9 +7,11 @@ import ssl
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias
 
@@ -25,11 +27,12 @@ from rollout.sandbox.agent import BackOff, NodeAgent
 from rollout.sandbox.agent import Settings as AgentSettings
 from rollout.sandbox.edge import Edge
 from rollout.sandbox.edge import Settings as EdgeSettings
-from rollout.sandbox.load import Load, Plan
+from rollout.sandbox.load import Load, Plan, Snapshot
 from rollout.sandbox.practice import ADDRESSES
 from rollout.sandbox.processes import Program, end, start_bound
 from tests.prometheus.config import Target
 from tests.prometheus.pods import PodFollower
+from tests.prometheus.proxy import Proxy
 from tests.prometheus.server import Prometheus
 from tests.scenarios.gate import Gate
 from tests.scenarios.inside import Inside
@@ -73,6 +76,10 @@ class Server:
     token: str
     ca_file: str | None
     kubeconfig: Path
+    kubectl: Path
+    """The program that is kubectl as well."""
+    account: str | None = None
+    """Token of the controller's own account; None: it comes as the administrator."""
 
 
 class Stage:
@@ -88,11 +95,15 @@ class Stage:
         self.edge: Edge
         self.load: Load | None = None
         self.inside: Inside | None = None
+        self.guard: Proxy | None = None
         self.controller: Program | None = None
         self.gate: Gate | None = None
         self.before: Owned = {}
+        self.counted: dict[int, tuple[Snapshot, Snapshot]] = {}
+        """What callers had counted first and last while the candidate had a share."""
         self.scaled_at: list[float] = []
         """When a user scaled the target down, in seconds since the epoch."""
+        self.killed_at: list[datetime] = []
         self._stack = ExitStack()
         # A program ends with the thread that started it: this one lives as long as the stage.
         self._starter = ThreadPoolExecutor(1, "programs")
@@ -119,7 +130,8 @@ class Stage:
         self.edge = self._stack.enter_context(edge)
         self._metrics()
         self._gate()
-        for body in (shop.deployment("v1"), shop.service(), shop.ingress(), self._rollout()):
+        routes = [shop.ingress()] if self.scenario.routed else []
+        for body in (self._deployment(), shop.service(), *routes, self._rollout()):
             self.create(body)
         for body in self.scenario.also:
             time.sleep(1.0 if body["kind"] == "Rollout" else 0.0)  # the later one is refused
@@ -132,21 +144,27 @@ class Stage:
         if not self.scenario.gated:
             return
         server = self.server
-        self.gate = self._stack.enter_context(Gate(server.url, server.token, server.ca_file))
+        token = server.account or server.token
+        self.gate = self._stack.enter_context(Gate(server.url, token, server.ca_file))
         for when in (deed.when for deed in self.scenario.deeds):
             if when.write is not None:
                 self.gate.close_after(str(when.phase), when.write)
 
     def _kubeconfig(self) -> Path:
         """Where the controller finds its server: behind the gate, where there is one."""
-        if self.gate is None:
-            return self.server.kubeconfig
-        cluster = {"name": "gate", "cluster": {"server": self.gate.url}}
-        user = {"name": "gate", "user": {"token": "the-gate-has-its-own"}}
-        context = {"name": "gate", "context": {"cluster": "gate", "user": "gate"}}
-        told = {"clusters": [cluster], "users": [user], "contexts": [context]}
-        file = self.folder / "gate.kubeconfig"
-        file.write_text(json.dumps({"current-context": "gate", **told}))
+        server = self.server
+        if self.gate is not None:
+            place, token = {"server": self.gate.url}, "the-gate-has-its-own"
+        elif server.account is not None:
+            place = {"server": server.url, "certificate-authority": str(server.ca_file)}
+            token = server.account
+        else:
+            return server.kubeconfig
+        user = {"name": "it", "user": {"token": token}}
+        context = {"name": "it", "context": {"cluster": "it", "user": "it"}}
+        told = {"clusters": [{"name": "it", "cluster": place}], "users": [user]}
+        file = self.folder / "controller.kubeconfig"
+        file.write_text(json.dumps({"current-context": "it", "contexts": [context], **told}))
         return file
 
     def _metrics(self) -> None:
@@ -158,7 +176,10 @@ class Stage:
             admin = self.edge.admin_url.removeprefix("http://")
             self.prometheus.set_targets([Target(admin, {"__metrics_path__": "/stats/prometheus"})])
             self.prometheus.start()
-        if self.scenario.metrics == "prometheus":
+        if self.scenario.metrics == "guarded":
+            self.guard = self._stack.enter_context(Proxy(self.prometheus.address))
+            self.renew_token("first")
+        if self.scenario.metrics in {"prometheus", "guarded"}:
             self.prometheus.start()
             pods = PodFollower(
                 self.prometheus,
@@ -174,17 +195,37 @@ class Stage:
             policy["provider"] = {"kind": "Prometheus", "address": self.prometheus.address}
         if self.scenario.metrics == "edge":
             policy["preset"] = "envoy"
+        if self.guard is not None:
+            ref = {"name": "prometheus", "key": self.scenario.token_key}
+            policy["provider"] = {
+                "kind": "Prometheus",
+                "address": self.guard.address,
+                "bearerToken": {"secretRef": ref},
+            }
         name = "canary" if self.scenario.strategy == "canary" else "blueGreen"
         steps = {"steps": STEPS} if name == "canary" else {}
         body["spec"]["strategy"] = {name: {**steps, **TIMES, **self.scenario.spec}}
         body["spec"]["policy"] = {"inline": policy}
+        body["spec"] |= self.scenario.rollout
         return body
+
+    def _deployment(self) -> dict[str, Any]:
+        body = shop.deployment("v1")
+        if self.scenario.lingers:
+            lingers = {"name": "ROLLOUT_SAMPLE_LINGER", "value": f"{self.scenario.lingers:g}"}
+            body["spec"]["template"]["spec"]["containers"][0]["env"] = [lingers]
+        return body
+
+    @property
+    def host(self) -> str:
+        """The host that callers ask for: the Ingress's, or the Service's inside the cluster."""
+        return shop.HOST if self.scenario.routed else f"web.{self.namespace}.svc"
 
     def _await_served(self) -> None:
         self.await_served(4)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            answer = httpx.get(self.edge.url, headers={"host": shop.HOST}, trust_env=False)
+            answer = httpx.get(self.edge.url, headers={"host": self.host}, trust_env=False)
             if answer.is_success:
                 return
             time.sleep(0.05)
@@ -192,7 +233,7 @@ class Stage:
 
     def _come(self) -> None:
         if self.scenario.rate > 0:
-            plan = Plan(self.edge.url, host=shop.HOST, rate=self.scenario.rate, seconds=240)
+            plan = Plan(self.edge.url, host=self.host, rate=self.scenario.rate, seconds=240)
             self.load = self._stack.enter_context(Load(plan))
         if self.scenario.inside > 0:
             inside = Inside(self.cluster, self.namespace, self.scenario.inside)
@@ -224,6 +265,7 @@ class Stage:
         """Kill it in the middle of whatever it does."""
         if self.controller is not None:
             os.kill(self.controller.pid, signal.SIGKILL)
+            self.killed_at.append(datetime.now(UTC))
             self.controller.wait(5.0)
             self.controller = None
 
@@ -233,10 +275,19 @@ class Stage:
             *(sys.executable, "-m", "rollout", "-n", self.namespace),
             *("--kubeconfig", str(self.server.kubeconfig), *arguments),
         ]
-        environment = {**os.environ, "ROLLOUT_USER": "ana", "NO_COLOR": "1"}
+        environment = {**os.environ, "NO_COLOR": "1"}
         return subprocess.run(
             command, capture_output=True, text=True, timeout=60, check=False, env=environment
         )
+
+    def kubectl(self, *arguments: str) -> None:
+        """Run the real kubectl, as the user does; raises CalledProcessError when it fails."""
+        command = [
+            *(str(self.server.kubectl), "kubectl", "-n", self.namespace),
+            *("--kubeconfig", str(self.server.kubeconfig), *arguments),
+        ]
+        environment = {"HOME": str(self.folder), "KUBECACHEDIR": str(self.folder / "kubectl")}
+        subprocess.run(command, check=True, capture_output=True, timeout=60, env=environment)
 
     def create(self, body: Object) -> Object:
         """Create an object."""
@@ -276,6 +327,21 @@ class Stage:
                 own = (obj["metadata"].get("labels"), annotations(obj), said(kind, obj["spec"]))
                 found[kind.value.kind, obj["metadata"]["name"]] = own
         return found
+
+    def renew_token(self, token: str) -> None:
+        """Have the guard of Prometheus ask for another token, and put it into the Secret."""
+        assert self.guard is not None
+        self.guard.guard.headers = {"Authorization": f"Bearer {token}"}
+        body = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "prometheus"},
+            "data": {"token": b64encode(token.encode()).decode()},
+        }
+        if self.get(Kind.SECRET, "prometheus") is None:
+            self.create(body)
+        else:
+            self.patch(Kind.SECRET, "prometheus", {"data": body["data"]})
 
     def scale_down(self, replicas: int) -> None:
         """Have the user take pods away while they serve."""
