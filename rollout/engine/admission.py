@@ -29,13 +29,8 @@ def objections(snapshot: Snapshot) -> list[Objection]:
     found = [*_rivals(snapshot), *_missing(snapshot), *_taken(snapshot)]
     if found or snapshot.target is None:
         return found
-    return [
-        *_template(snapshot),
-        *_labels(snapshot),
-        *_adoption(snapshot),
-        *_traffic(snapshot),
-        *(_size(snapshot) or unsettled(snapshot)),
-    ]
+    lasting = [*_template(snapshot), *_labels(snapshot), *_adoption(snapshot), *_traffic(snapshot)]
+    return [*lasting, *(_size(snapshot) or unsettled(snapshot))]
 
 
 def _rivals(snapshot: Snapshot) -> list[Objection]:
@@ -76,23 +71,6 @@ def _template(snapshot: Snapshot) -> list[Objection]:
     return []
 
 
-def _adoption(snapshot: Snapshot) -> list[Objection]:
-    if not in_place(snapshot):
-        return []
-    if snapshot.strategy.canary is None:
-        return [Objection("InPlaceNeedsSteps", f"spec.adoption: {IN_PLACE_NEEDS_STEPS}")]
-    if snapshot.target is not None and snapshot.target.recreates:
-        return [
-            Objection(
-                "InPlaceRecreates",
-                f"spec.adoption: InPlace rolls Deployment {snapshot.target.name} while it serves, "
-                "and its strategy Recreate would stop all pods first: set its spec.strategy.type "
-                "to RollingUpdate, or adoption to Surge",
-            )
-        ]
-    return []
-
-
 def _labels(snapshot: Snapshot) -> list[Objection]:
     """Say who would not find the new pods: a Service without them would send requests nowhere."""
     if snapshot.target is None or snapshot.template is None:
@@ -113,6 +91,23 @@ def _labels(snapshot: Snapshot) -> list[Objection]:
                 )
             )
     return found
+
+
+def _adoption(snapshot: Snapshot) -> list[Objection]:
+    if not in_place(snapshot):
+        return []
+    if snapshot.strategy.canary is None:
+        return [Objection("InPlaceNeedsSteps", f"spec.adoption: {IN_PLACE_NEEDS_STEPS}")]
+    if snapshot.target is not None and snapshot.target.recreates:
+        return [
+            Objection(
+                "InPlaceRecreates",
+                f"spec.adoption: InPlace rolls Deployment {snapshot.target.name} while it serves, "
+                "and its strategy Recreate would stop all pods first: set its spec.strategy.type "
+                "to RollingUpdate, or adoption to Surge",
+            )
+        ]
+    return []
 
 
 def _traffic(snapshot: Snapshot) -> list[Objection]:

@@ -123,10 +123,6 @@ def target_rolled(draft: Draft) -> bool:
     )
 
 
-def _how(draft: Draft) -> str:
-    return "with" if in_place(draft.snapshot) else "without"
-
-
 def target_held(draft: Draft) -> bool:
     """Pause the target before traffic goes to it, and have a last look at its template."""
     target = draft.snapshot.target

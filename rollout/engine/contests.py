@@ -28,7 +28,6 @@ from rollout.resources.release import Phase
 PATIENCE: Final = 3
 """A selector that is widened for the third time before the cutover ends the release."""
 BACK_OFF: Final = timedelta(seconds=5)
-BEFORE_CUTOVER: Final = frozenset({Phase.PREPARING, Phase.PROGRESSING, Phase.PROMOTING})
 WATCHED: Final = frozenset(
     {Phase.PREPARING, Phase.PROGRESSING, Phase.PROMOTING, Phase.BAKING, Phase.PAUSED}
 )
@@ -90,7 +89,7 @@ def _not_at_zero(draft: Draft) -> bool:
     if target is None or target.replicas > 0 or on_candidate(draft.snapshot, draft.status):
         return True
     where = draft.status.paused_from
-    early = (where.phase if where else draft.phase) in BEFORE_CUTOVER
+    early = (where.phase if where else draft.phase) in {Phase.PREPARING, Phase.PROMOTING}
     if not (early or holds_step(draft.snapshot, draft.status)):
         return True
     weighted = [r for r in draft.snapshot.routes if r.exists and r.weight > 0]

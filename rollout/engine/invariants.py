@@ -88,7 +88,7 @@ def _weight(snapshot: Snapshot, status: ReleaseStatus, weight: int) -> Iterator[
     if ready_of(snapshot, status.hashes.candidate) == 0:
         yield f"I1: weight {weight} for a candidate with no ready pods"
     step = current_step(snapshot, status)
-    held = holds_step(snapshot, status)
+    held = step is not None and holds_step(snapshot, status)
     allowed = step.weight if step is not None and held else 0
     if weight > allowed:
         yield f"I2: weight {weight} where {allowed} is allowed ({status.phase})"

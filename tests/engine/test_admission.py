@@ -177,12 +177,6 @@ def namesake(objects: Objects) -> None:
     objects["Candidate"] = build.deployment("web-candidate", replicas=1)
 
 
-UNREACHABLE = (
-    "spec.strategy.canary.steps[0].weight: step 1 (5 %) cannot be made of 4 replicas: the least is "
-    "20 % with 1 pod; raise its weight, add replicas or use an Ingress"
-)
-
-
 def shipped(objects: Objects, labels: dict[str, str]) -> None:
     template = copy.deepcopy(objects["Deployment"]["spec"]["template"])
     template["metadata"]["labels"] = labels
@@ -198,6 +192,12 @@ def template_without_service(objects: Objects) -> None:
     objects["Deployment"]["spec"]["template"]["metadata"]["labels"]["tier"] = "front"
     objects["Service"]["spec"]["selector"] = {"app": "web", "tier": "front"}
     shipped(objects, {"app": "web"})
+
+
+UNREACHABLE = (
+    "spec.strategy.canary.steps[0].weight: step 1 (5 %) cannot be made of 4 replicas: the least is "
+    "20 % with 1 pod; raise its weight, add replicas or use an Ingress"
+)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ import ssl
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias
 
@@ -30,6 +32,7 @@ from rollout.sandbox.practice import ADDRESSES
 from rollout.sandbox.processes import Program, end, start_bound
 from tests.prometheus.config import Target
 from tests.prometheus.pods import PodFollower
+from tests.prometheus.proxy import Proxy
 from tests.prometheus.server import Prometheus
 from tests.scenarios.gate import Gate
 from tests.scenarios.inside import Inside
@@ -73,6 +76,8 @@ class Server:
     token: str
     ca_file: str | None
     kubeconfig: Path
+    kubectl: Path
+    """The program that is kubectl as well."""
 
 
 class Stage:
@@ -88,6 +93,7 @@ class Stage:
         self.edge: Edge
         self.load: Load | None = None
         self.inside: Inside | None = None
+        self.guard: Proxy | None = None
         self.controller: Program | None = None
         self.gate: Gate | None = None
         self.before: Owned = {}
@@ -95,6 +101,7 @@ class Stage:
         """What callers had counted first and last while the candidate had a share."""
         self.scaled_at: list[float] = []
         """When a user scaled the target down, in seconds since the epoch."""
+        self.killed_at: list[datetime] = []
         self._stack = ExitStack()
         # A program ends with the thread that started it: this one lives as long as the stage.
         self._starter = ThreadPoolExecutor(1, "programs")
@@ -161,7 +168,10 @@ class Stage:
             admin = self.edge.admin_url.removeprefix("http://")
             self.prometheus.set_targets([Target(admin, {"__metrics_path__": "/stats/prometheus"})])
             self.prometheus.start()
-        if self.scenario.metrics == "prometheus":
+        if self.scenario.metrics == "guarded":
+            self.guard = self._stack.enter_context(Proxy(self.prometheus.address))
+            self.renew_token("first")
+        if self.scenario.metrics in {"prometheus", "guarded"}:
             self.prometheus.start()
             pods = PodFollower(
                 self.prometheus,
@@ -177,6 +187,13 @@ class Stage:
             policy["provider"] = {"kind": "Prometheus", "address": self.prometheus.address}
         if self.scenario.metrics == "edge":
             policy["preset"] = "envoy"
+        if self.guard is not None:
+            ref = {"name": "prometheus", "key": self.scenario.token_key}
+            policy["provider"] = {
+                "kind": "Prometheus",
+                "address": self.guard.address,
+                "bearerToken": {"secretRef": ref},
+            }
         name = "canary" if self.scenario.strategy == "canary" else "blueGreen"
         steps = {"steps": STEPS} if name == "canary" else {}
         body["spec"]["strategy"] = {name: {**steps, **TIMES, **self.scenario.spec}}
@@ -240,6 +257,7 @@ class Stage:
         """Kill it in the middle of whatever it does."""
         if self.controller is not None:
             os.kill(self.controller.pid, signal.SIGKILL)
+            self.killed_at.append(datetime.now(UTC))
             self.controller.wait(5.0)
             self.controller = None
 
@@ -253,6 +271,15 @@ class Stage:
         return subprocess.run(
             command, capture_output=True, text=True, timeout=60, check=False, env=environment
         )
+
+    def kubectl(self, *arguments: str) -> None:
+        """Run the real kubectl, as the user does; raises CalledProcessError when it fails."""
+        command = [
+            *(str(self.server.kubectl), "kubectl", "-n", self.namespace),
+            *("--kubeconfig", str(self.server.kubeconfig), *arguments),
+        ]
+        environment = {"HOME": str(self.folder), "KUBECACHEDIR": str(self.folder / "kubectl")}
+        subprocess.run(command, check=True, capture_output=True, timeout=60, env=environment)
 
     def create(self, body: Object) -> Object:
         """Create an object."""
@@ -292,6 +319,21 @@ class Stage:
                 own = (obj["metadata"].get("labels"), annotations(obj), said(kind, obj["spec"]))
                 found[kind.value.kind, obj["metadata"]["name"]] = own
         return found
+
+    def renew_token(self, token: str) -> None:
+        """Have the guard of Prometheus ask for another token, and put it into the Secret."""
+        assert self.guard is not None
+        self.guard.guard.headers = {"Authorization": f"Bearer {token}"}
+        body = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "prometheus"},
+            "data": {"token": b64encode(token.encode()).decode()},
+        }
+        if self.get(Kind.SECRET, "prometheus") is None:
+            self.create(body)
+        else:
+            self.patch(Kind.SECRET, "prometheus", {"data": body["data"]})
 
     def scale_down(self, replicas: int) -> None:
         """Have the user take pods away while they serve."""
