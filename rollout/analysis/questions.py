@@ -51,8 +51,8 @@ def _mixed(comparison: Comparison) -> Finding | None:
         return None
     message = (
         f"{comparison.title}: the candidate has {share(step) * 100:.3g} % of the counted requests "
-        f"at weight {expected:.3g} %, so both sides do not count the same traffic: "
-        f"{_why_mixed(share(step) * 100 < expected)}"
+        f"at {_asked(case)}, so both sides do not count the same traffic: "
+        f"{_why_mixed(case, share(step) * 100 < expected)}"
     )
     return Finding(Verdict.NO_DATA, Reason.TRAFFIC_MIX, message, stratum.since)
 
