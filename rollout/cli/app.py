@@ -4,7 +4,13 @@ import sys
 
 import typer
 
-from rollout.cli import cluster_commands, look_commands, person_commands, start_command
+from rollout.cli import (
+    again_commands,
+    cluster_commands,
+    look_commands,
+    person_commands,
+    start_command,
+)
 from rollout.cli.options import KUBE_CONTEXT, KUBECONFIG, NAMESPACE, OUTPUT, Globals, Output
 
 HELP = """Ship new versions a little at a time, and take them back when they hurt users.
@@ -17,6 +23,7 @@ Examples:
   rollout explain
   rollout promote --reason "looks good"
   rollout rollback --reason "latency in Frankfurt"
+  rollout undo --watch
 
 Exit codes: 0 succeeded, 1 error, 2 usage, 3 rolled back, 4 waits on a person,
 5 still running, 6 failed or cancelled.
@@ -46,6 +53,7 @@ def everywhere(
 
 start_command.register(app)
 person_commands.register(app)
+again_commands.register(app)
 look_commands.register(app)
 cluster_commands.register(app)
 

@@ -171,6 +171,11 @@ class Snapshot:
     namespace_terminating: bool = False
 
     @property
+    def fast(self) -> bool:
+        """Whether the release goes without steps, gates, judge and bake."""
+        return self.release.spec.fast
+
+    @property
     def candidate_name(self) -> str:
         """Deterministic name of the candidate Deployment."""
         return beside(self.target_name)

@@ -152,7 +152,12 @@ def test_a_release_cannot_be_changed_but_for_its_action(
     cluster: HttpCluster, namespace: str
 ) -> None:
     cluster.apply(Create(Kind.RELEASE, namespace, RELEASE))
-    for change in ({"version": "v3"}, {"rollout": "other"}, {"reason": "because"}):
+    for change in (
+        {"version": "v3"},
+        {"rollout": "other"},
+        {"reason": "because"},
+        {"fast": True},
+    ):
         with pytest.raises(Invalid, match="cannot be changed but for its action: start a new one"):
             cluster.apply(
                 Patch(Kind.RELEASE, namespace, "web-v2", PatchType.MERGE, {"spec": change})
