@@ -9,6 +9,7 @@ from rollout.cli import (
     cluster_commands,
     look_commands,
     person_commands,
+    policy_commands,
     start_command,
 )
 from rollout.cli.options import KUBE_CONTEXT, KUBECONFIG, NAMESPACE, OUTPUT, Globals, Output
@@ -55,6 +56,7 @@ start_command.register(app)
 person_commands.register(app)
 again_commands.register(app)
 look_commands.register(app)
+policy_commands.register(app)
 cluster_commands.register(app)
 
 
