@@ -1,12 +1,15 @@
 """The commands by name, and what happens to errors: a sentence on stderr, never a traceback."""
 
+import os
 import sys
+from typing import Final
 
 import typer
 
 from rollout.cli import (
     again_commands,
     cluster_commands,
+    completion,
     look_commands,
     person_commands,
     policy_commands,
@@ -29,6 +32,10 @@ Examples:
 Exit codes: 0 succeeded, 1 error, 2 usage, 3 rolled back, 4 waits on a person,
 5 still running, 6 failed or cancelled.
 """
+
+PROGRAM: Final = "rollout"
+COMPLETE: Final = "_ROLLOUT_COMPLETE"
+"""Set by the scripts of `rollout completion`: the shell asks what could come next."""
 
 app = typer.Typer(
     help=HELP,
@@ -58,12 +65,17 @@ again_commands.register(app)
 look_commands.register(app)
 policy_commands.register(app)
 cluster_commands.register(app)
+completion.register(app)
 
 
 def run() -> None:
     """Run the command line."""
+    if COMPLETE in os.environ:
+        from typer._completion_classes import completion_init
+
+        completion_init()
     try:
-        app()
+        app(prog_name=PROGRAM)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:

@@ -1,9 +1,10 @@
-"""Names for shell completion, asked of the cluster: quickly, or not at all.
+"""Shell completion: the script, and names asked of the cluster, quickly or not at all.
 
 Whoever presses Tab waits, and sees no error: a cluster that cannot be reached has no names.
 """
 
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -13,6 +14,38 @@ if TYPE_CHECKING:
 
 PATIENCE: Final = 1.5
 """Seconds after which no names are offered."""
+
+
+class Shell(StrEnum):
+    """Shells that a script can be had for."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+
+
+COMPLETION = """Print the completion script of a shell. Names come from the cluster.
+
+Examples:
+
+\b
+  source <(rollout completion bash)
+  rollout completion zsh > "${fpath[1]}/_rollout"
+  rollout completion fish > ~/.config/fish/completions/rollout.fish
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("completion", help=COMPLETION)(completion)
+
+
+def completion(shell: Shell = typer.Argument(help="bash, zsh or fish")) -> None:
+    """Print the script."""
+    from typer._completion_shared import get_completion_script
+
+    variable = "_ROLLOUT_COMPLETE"
+    print(get_completion_script(prog_name="rollout", complete_var=variable, shell=shell.value))
 
 
 def releases(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
