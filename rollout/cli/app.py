@@ -10,6 +10,7 @@ from rollout.cli import (
     again_commands,
     cluster_commands,
     completion,
+    doctor_command,
     look_commands,
     person_commands,
     policy_commands,
@@ -64,6 +65,7 @@ person_commands.register(app)
 again_commands.register(app)
 look_commands.register(app)
 policy_commands.register(app)
+doctor_command.register(app)
 cluster_commands.register(app)
 completion.register(app)
 
