@@ -11,6 +11,7 @@ from rollout.cli import (
     cluster_commands,
     completion,
     doctor_command,
+    init_command,
     look_commands,
     person_commands,
     policy_commands,
@@ -60,6 +61,7 @@ def everywhere(
     context.obj = Globals(namespace, kube_context, kubeconfig, output or Output.TABLE)
 
 
+init_command.register(app)
 start_command.register(app)
 person_commands.register(app)
 again_commands.register(app)
