@@ -122,20 +122,21 @@ class Reconciler:
         recorded = self.record.write(raw, plan, outcome)
         self._attend(recorded.release)
         self._say(plan, outcome, moved=recorded.written)
-        return self._result(plan, outcome)
+        return self._result(plan, outcome, recorded.due)
 
     def _attend(self, release: Object) -> None:
         """Metrics follow the new stage now, not at the next pass."""
         self.hearing.attend(Release.model_validate(release))
 
-    def _result(self, plan: Plan, outcome: Outcome) -> Result:
+    def _result(self, plan: Plan, outcome: Outcome, due: datetime | None) -> Result:
         if outcome.error is not None:
             if not outcome.contested:
                 self._count(outcome.error, "execute")
             return Result(errors=(outcome.error,))
         urgent = plan.status.phase is Phase.ROLLING_BACK
         soonest = self.now() + SHORTEST_WAIT
-        moment = None if plan.look_again is None else max(plan.look_again, soonest)
+        moments = [moment for moment in (plan.look_again, due) if moment is not None]
+        moment = max(min(moments), soonest) if moments else None
         return Result(outcome.written > 0, moment, urgent=urgent)
 
     def _failed(self, release: Object, error: Exception, doing: str) -> Result:

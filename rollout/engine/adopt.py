@@ -3,12 +3,13 @@
 Until `committed` the way back is open: the candidate serves. After it the release only finishes.
 """
 
-from rollout.engine.draft import Draft, Need
+from rollout.engine.draft import Draft, Need, drained
 from rollout.engine.facts import base_replicas, candidate_template, edited, same
 from rollout.engine.gates import pause
 from rollout.engine.giving_back import (
     candidate_gone,
     finalizers_gone,
+    preview_restored,
     services_restored,
     side_services_gone,
     target_restored,
@@ -21,9 +22,10 @@ from rollout.engine.plan import (
     UnpauseTarget,
     WriteTemplate,
 )
-from rollout.engine.rollback import drained, go_back, keep_edit
+from rollout.engine.rollback import go_back, keep_edit
 from rollout.engine.sizes import followed
 from rollout.engine.snapshot import PodSet, Template
+from rollout.resources.duration import format_duration
 from rollout.resources.release import Phase
 
 
@@ -106,8 +108,16 @@ def target_rolled(draft: Draft) -> bool:
     if target.paused and draft.marked("adopted") is None:
         draft.do(UnpauseTarget())
     ready = pods.ready if pods else 0
-    return draft.wait(
-        "Rolling", f"{target.name} rolls without traffic: {ready} of {target.replicas} pods ready"
+    sentence = f"{target.name} rolls without traffic: {ready} of {target.replicas} pods ready"
+    since = draft.status.progress_since or draft.now
+    allowed = draft.snapshot.strategy.common.progress_deadline
+    if not draft.expired(since, allowed):
+        return draft.wait("Rolling", sentence)
+    return pause(
+        draft,
+        "TargetNotReady",
+        f"{sentence} after {format_duration(allowed)}, while the candidate serves: make room or "
+        "mend the pods and `rollout resume`, or `rollout rollback`",
     )
 
 
@@ -171,6 +181,7 @@ NEEDS: tuple[Need, ...] = (
     target_held,
     target_serves,
     committed,
+    preview_restored,
     candidate_gone,
     side_services_gone,
     services_restored,

@@ -5,7 +5,7 @@ Services so that no candidate pod can get a request by its labels, and only then
 """
 
 from rollout.engine.admission import objections
-from rollout.engine.draft import Draft, Need
+from rollout.engine.draft import Draft, Need, drained
 from rollout.engine.facts import (
     base_replicas,
     candidate_pods,
@@ -27,7 +27,7 @@ from rollout.engine.plan import (
     Select,
     SetWeight,
 )
-from rollout.engine.rollback import drained, go_back
+from rollout.engine.rollback import go_back
 from rollout.engine.saving import finalizers, saved
 from rollout.engine.sizes import sized
 from rollout.engine.snapshot import DeploymentView, Snapshot

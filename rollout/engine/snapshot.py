@@ -44,6 +44,8 @@ class DeploymentView:
     """Whether the Deployment controller has seen the current spec."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Labels of its pods."""
+    selector: Mapping[str, str] = field(default_factory=dict)
+    """Labels by which it knows its pods."""
     updated: int = 0
     current: int = 0
     available: int = 0
@@ -174,6 +176,11 @@ class Snapshot:
     def fast(self) -> bool:
         """Whether the release goes without steps, gates, judge and bake."""
         return self.release.spec.fast
+
+    @property
+    def every_service(self) -> tuple[ServiceView, ...]:
+        """The Services of the target's pods, and the preview Service where there is one."""
+        return (*self.services, *([self.preview] if self.preview is not None else []))
 
     @property
     def candidate_name(self) -> str:

@@ -171,6 +171,11 @@ def fast_shop(strategy: dict[str, Any] | None = None, replicas: int = 4) -> Any:
     return (*shop(strategy=strategy, replicas=replicas)[:-1], asked)
 
 
+def previewed_fast_shop(strategy: dict[str, Any] | None = None, replicas: int = 4) -> Any:
+    """The same with a preview Service of the user's, which the fast path leaves alone."""
+    return (*fast_shop(strategy, replicas), service("preview"))
+
+
 def without_ingress(strategy: dict[str, Any] | None = None, replicas: int = 4) -> Any:
     """The same where the Ingress of a canary has gone: the fast path needs none."""
     return tuple(o for o in fast_shop(strategy, replicas) if o["kind"] != "Ingress")
@@ -391,6 +396,13 @@ STORIES: tuple[Story, ...] = (
     ),
     Story(
         "fast, blue-green", Phase.SUCCEEDED, "Succeeded", strategy=blue_green(), cluster=fast_shop
+    ),
+    Story(
+        "fast, with a preview that is not needed",
+        Phase.SUCCEEDED,
+        "Succeeded",
+        strategy=blue_green(previewService="preview", approval={}),
+        cluster=previewed_fast_shop,
     ),
     Story("fast, without an Ingress", Phase.SUCCEEDED, "Succeeded", cluster=without_ingress),
     Story(

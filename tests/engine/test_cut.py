@@ -9,13 +9,14 @@ import pytest
 from rollout.resources.release import Phase, Release
 from rollout.resources.writes import Kind, Object
 from rollout.simulate.world import Cut, World
+from tests.engine.hands import HANDS
 from tests.engine.stories import STORIES as PLAIN
 from tests.engine.stories import Story
 from tests.engine.trouble import TROUBLES
 from tests.engine.watch import Watch, all_is_given_back
 
 NAME = "web-v2"
-STORIES = (*PLAIN, *TROUBLES)
+STORIES = (*PLAIN, *TROUBLES, *HANDS)
 
 
 @dataclass

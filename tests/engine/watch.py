@@ -121,7 +121,9 @@ class Watch:
         """I2."""
         if not isinstance(action, SetWeight) or action.weight == 0:
             return
-        assert release.status.phase is Phase.PROGRESSING, f"I2: {action}"
+        where = release.status.paused_from
+        phase = where.phase if where else release.status.phase
+        assert phase is Phase.PROGRESSING, f"I2: {action}"
         resolved = release.status.resolved
         assert resolved is not None
         assert resolved.strategy.canary is not None
