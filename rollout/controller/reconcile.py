@@ -15,6 +15,7 @@ from rollout.analysis.evidence import Evidence
 from rollout.analysis.evidence_json import encode
 from rollout.controller.collect import Hearing
 from rollout.controller.execute import Outcome, execute, named
+from rollout.controller.fence import Fence
 from rollout.controller.follow import Heard
 from rollout.controller.metrics import Metrics
 from rollout.controller.observe import Observer, to_decide
@@ -83,6 +84,7 @@ class Reconciler:
     observer: Observer
     decide: Decide
     writer: Writer
+    fence: Fence
     record: Record
     hearing: Hearing
     metrics: Metrics
@@ -114,12 +116,14 @@ class Reconciler:
         release = Release.model_validate(raw)
         self.hearing.attend(release)
         heard = self.hearing.heard(release)
-        objects = replace(self.observer.objects(key, raw), verdict=heard.verdict)
+        seen = self.fence.around(self.observer.objects(key, raw))
+        objects = replace(seen, verdict=heard.verdict)
         plan = self.decide(snapshot(_with_evidence(objects, heard)), self.now())
         outcome = execute(plan.actions, objects, self.writer)
         if outcome.lost:
             raise LeaseLostError from outcome.error
-        recorded = self.record.write(raw, plan, outcome)
+        recorded = self.record.write(seen.release, plan, outcome)
+        self.fence.began(raw, recorded.release)
         self._attend(recorded.release)
         self._say(plan, outcome, moved=recorded.written)
         return self._result(plan, outcome, recorded.due)

@@ -1,16 +1,17 @@
 """Whether a change of status is worth a write of its own, or may wait for the next one.
 
 What the next controller must know is written at once: phases, steps, moments, hashes, the timeline.
-Words about what is waited for, and the numbers of a verdict that stays the same, are for people who
-look: they come a moment later, together with whatever else has changed by then. Losing them in a
-crash is harmless, because the next pass words them anew.
+Words about what is waited for, the share that is read back from the routes anyway, and the numbers
+of a verdict that stays the same are for people who look: they come a moment later, together with
+whatever else has changed by then. Losing them in a crash is harmless: the next pass finds them.
 """
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from rollout.resources.release import Release, ReleaseStatus
+from rollout.analysis import verdict as analysis
+from rollout.resources.release import Release, ReleaseStatus, Weight
 from rollout.resources.writes import Object
 
 WORDS_AFTER: Final = timedelta(seconds=1)
@@ -49,9 +50,10 @@ class Worth:
 
 def _lasting(status: ReleaseStatus) -> tuple[ReleaseStatus, str, str]:
     """Drop what only people read, and what the next reading tells anew."""
-    bare = {"reason": "", "message": "", "verdict": None, "evidence": None}
+    bare = {"reason": "", "message": "", "verdict": None, "evidence": None, "weight": Weight()}
     verdict = status.verdict
-    told = (verdict.result, verdict.reason) if verdict is not None else ("", "")
+    decided = verdict is not None and verdict.result != analysis.Verdict.UNDECIDED
+    told = (verdict.result, verdict.reason) if verdict is not None and decided else ("", "")
     return (status.model_copy(update=bare), *told)
 
 

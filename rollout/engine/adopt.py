@@ -4,7 +4,7 @@ Until `committed` the way back is open: the candidate serves. After it the relea
 """
 
 from rollout.engine.draft import Draft, Need, drained
-from rollout.engine.facts import base_replicas, candidate_template, edited, same
+from rollout.engine.facts import base_replicas, candidate_template, edited, in_place, same
 from rollout.engine.gates import pause
 from rollout.engine.giving_back import (
     candidate_gone,
@@ -99,7 +99,8 @@ def target_rolled(draft: Draft) -> bool:
     pods = adopted_pods(draft)
     whole = pods is not None and pods.ready >= target.replicas > 0
     alone = [p.hash for p in target.populated] == ([pods.hash] if pods else [])
-    if target.observed and whole and alone:
+    held = pods is not None and draft.status.hashes.adopted == pods.hash
+    if whole and alone and (target.observed or held):
         if pods is not None and draft.status.hashes.adopted != pods.hash:
             hashes = draft.status.hashes.model_copy(update={"adopted": pods.hash})
             draft.update(hashes=hashes)
@@ -108,7 +109,8 @@ def target_rolled(draft: Draft) -> bool:
     if target.paused and draft.marked("adopted") is None:
         draft.do(UnpauseTarget())
     ready = pods.ready if pods else 0
-    sentence = f"{target.name} rolls without traffic: {ready} of {target.replicas} pods ready"
+    how = "with" if in_place(draft.snapshot) else "without"
+    sentence = f"{target.name} rolls {how} traffic: {ready} of {target.replicas} pods ready"
     since = draft.status.progress_since or draft.now
     allowed = draft.snapshot.strategy.common.progress_deadline
     if not draft.expired(since, allowed):

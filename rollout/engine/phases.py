@@ -9,7 +9,7 @@ MOVES: Final[dict[Phase, frozenset[Phase]]] = {
     Phase.PREPARING: frozenset(
         {Phase.PROGRESSING, Phase.PROMOTING, Phase.PAUSED, Phase.ROLLING_BACK}
     ),
-    Phase.PROGRESSING: frozenset({Phase.PAUSED, Phase.PROMOTING, Phase.ROLLING_BACK}),
+    Phase.PROGRESSING: frozenset({Phase.PAUSED, Phase.PROMOTING, Phase.BAKING, Phase.ROLLING_BACK}),
     Phase.PAUSED: frozenset(
         {
             Phase.PREPARING,

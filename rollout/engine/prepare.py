@@ -12,7 +12,7 @@ from rollout.engine.facts import (
     candidate_template,
     current_step,
     edited,
-    pods_for,
+    step_pods,
     untracked,
 )
 from rollout.engine.giving_back import candidate_gone
@@ -170,7 +170,7 @@ def preparing_size(draft: Draft) -> int:
     base = base_replicas(snapshot, draft.status)
     step = current_step(snapshot, draft.status)
     if step is not None:
-        return pods_for(step, base)
+        return step_pods(snapshot, draft.status, step)
     preview = snapshot.strategy.blue_green
     return (preview.preview_replicas if preview else None) or base
 

@@ -26,6 +26,7 @@ EXAMPLE: Final = TrackQuery(
         "6c7d8e9f5b",
         "web-candidate",
         (PodAddress("web-candidate-6c7d8e9f5b-q9wlz", "10.0.0.2"),),
+        route="web",
     ),
 )
 """A release of Service web in namespace shop, with one pod on each side."""

@@ -17,9 +17,10 @@ from rollout.engine.planner import plan
 from rollout.kube.errors import Conflict, NotFound
 from rollout.resources.policy import Then
 from rollout.resources.release import Phase, Release, ReleaseStatus
-from rollout.resources.writes import Create, Delete, Kind, Object, Patch, PatchType
+from rollout.resources.writes import Create, Delete, Kind, Object, Patch, PatchType, Write
 from rollout.simulate.cluster import OUR_KINDS, SimulatedCluster
 from rollout.simulate.kubelet import Behaviour, VirtualKubelet
+from rollout.translation.epochs import stamps
 from rollout.translation.objects import Objects
 from rollout.translation.snapshots import snapshot
 from rollout.translation.writes import writes
@@ -40,6 +41,8 @@ class Judge:
 
     bad_from: int = 101
     """Smallest weight at which the candidate is seen to be bad."""
+    bad_in_bake: bool = False
+    """The candidate is seen to be bad in the bake alone, whatever its share."""
     silent: bool = False
     """Metrics have nothing to say, ever."""
     takes: timedelta = timedelta(seconds=2)
@@ -65,7 +68,8 @@ class Judge:
             )
         if now < since + self.takes:
             return _said(Verdict.UNDECIDED, Reason.FEW_REQUESTS, now)
-        bad = weight >= self.bad_from
+        baking = status.phase is Phase.BAKING
+        bad = weight >= self.bad_from or (self.bad_in_bake and baking)
         return _said(Verdict.FAIL if bad else Verdict.PASS, Reason.WORSE, now)
 
 
@@ -242,8 +246,8 @@ class World:
         return self._carry_out(Enter(made.status), objects, made)
 
     def _carry_out(self, action: Action, objects: Objects, made: Plan) -> tuple[Objects, int]:
-        count = 0
-        for write in writes(action, objects):
+        count, wanted = 0, writes(action, objects)
+        for write in wanted:
             if self.fuel == 0:
                 raise Cut
             answer = self.cluster.apply(write)
@@ -253,11 +257,19 @@ class World:
             self.done.append(Done(self.time, _named(action), made.status))
             self.look()
             self.after_write(action)
-            if any(not isinstance(again, Delete) for again in writes(action, objects)):
+            if write is wanted[-1] and _unlike_deletes(writes(action, objects)):
                 raise AssertionError(f"I7: {_named(action)} again would change something")
             self.kubelet.quiesce()
             self.look()
         return objects, count
+
+    def take_over(self, name: str, epoch: str) -> None:
+        """Begin as a new leader does: stamp the objects of a release that has begun."""
+        objects = self.objects(name)
+        if objects is not None and not Release.model_validate(objects.release).status.phase.ended:
+            for patch in stamps(objects, epoch):
+                self.cluster.apply(patch)
+            self.kubelet.quiesce()
 
     def run(
         self,
@@ -308,6 +320,8 @@ class World:
         )
 
     def _destinations(self, pods: Mapping[str, Object]) -> Iterator[str]:
+        if not self.all(Kind.INGRESS):
+            yield from self._called(pods)
         for ingress in self.all(Kind.INGRESS):
             annotations = ingress["metadata"].get("annotations") or {}
             canary = _note(annotations, "canary") == "true"
@@ -320,6 +334,16 @@ class World:
                     self.sight.complaints.append(
                         f"{self.time - START}: Service {service} has no ready pod"
                     )
+
+    def _called(self, pods: Mapping[str, Object]) -> Iterator[str]:
+        """Where callers inside the cluster are sent, who know the Services alone."""
+        for service in self.all(Kind.SERVICE):
+            name = str(service["metadata"]["name"])
+            ready = self._ready_of(name, pods)
+            yield from ready
+            if not ready:
+                said = f"{self.time - START}: Service {name} has no ready pod"
+                self.sight.complaints.append(said)
 
     def _waits_for(self, service: str, pods: Mapping[str, Object]) -> bool:
         """Whether the candidate has pods that stopped being ready by themselves."""
@@ -355,6 +379,10 @@ def _backends(ingress: Object) -> Iterator[str]:
             service = path["backend"].get("service")
             if service:
                 yield service["name"]
+
+
+def _unlike_deletes(found: tuple[Write, ...]) -> bool:
+    return any(not isinstance(write, Delete) for write in found)
 
 
 def _kind(body: Object) -> Kind:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from rollout.resources.guarded import merge
 from rollout.resources.objects import annotations_of, name_of
-from rollout.resources.words import LATCH, POD_TEMPLATE_HASH, RESTORE
+from rollout.resources.words import EPOCH, LATCH, POD_TEMPLATE_HASH, RESTORE
 from rollout.resources.writes import Kind, Object, Patch, Write
 from rollout.traffic.notes import read_note, write_note
 from rollout.traffic.router import ALL, Settings, Split, Steered, UnreachableSplitError, View
@@ -43,7 +43,7 @@ class ServiceRouter:
             raise UnreachableSplitError(f"a Service cannot give {split.weight} % of its requests")
         if steered.own is None:
             return ()
-        before = self._before(steered.own)
+        before = self.before(steered.own)
         patch = select(steered.own, split.hash, before, latch=split.latch)
         return () if patch is None else (patch,)
 
@@ -51,11 +51,11 @@ class ServiceRouter:
         """Give the Service its own selector back."""
         if steered.own is None:
             return ()
-        patch = restore(steered.own, self._hashes, self._before(steered.own))
+        patch = restore(steered.own, self._hashes, self.before(steered.own))
         return () if patch is None else (patch,)
 
-    def _before(self, service: Object) -> Mapping[str, Any]:
-        """What was there before us: by the Service's own note, the release's, or what is there."""
+    def before(self, service: Object) -> Mapping[str, Any]:
+        """Say what was there before us: by its own note, the release's, or what is there."""
         noted = read_note(annotations_of(service)) or self._saved.get(name_of(service))
         if noted is not None:
             return noted
@@ -97,13 +97,26 @@ def select(
     return merge(Kind.SERVICE, service, body, wanted)
 
 
+def widen(service: Object, before: Mapping[str, Any]) -> Patch | None:
+    """Have a Service select every version, with a note of what was there before us.
+
+    None when it does already.
+    """
+    notes = annotations_of(service)
+    wanted = {} if RESTORE in notes else {RESTORE: write_note(before)}
+    if pinned(service) is None and not wanted:
+        return None
+    body: dict[str, Any] = {"spec": {"selector": {POD_TEMPLATE_HASH: None}}}
+    return merge(Kind.SERVICE, service, body, wanted)
+
+
 def restore(service: Object, hashes: Collection[str], before: Mapping[str, Any]) -> Patch | None:
     """Give a Service back what was there before us, where the hash in it is one of ours.
 
     None when nothing of ours is left.
     """
     notes = annotations_of(service)
-    removed: dict[str, Any] = {key: None for key in (RESTORE, LATCH) if key in notes}
+    removed: dict[str, Any] = {key: None for key in (RESTORE, LATCH, EPOCH) if key in notes}
     ours = pinned(service) in hashes
     if not removed and not ours:
         return None

@@ -44,6 +44,7 @@ def deployment_view(objects: Objects, deployment: Object) -> DeploymentView:
         saved=read_note(annotations_of(deployment)),
         changed_by=field_manager(deployment, ("f:spec", "f:paused")),
         manager=_manager(deployment),
+        recreates=(spec.get("strategy") or {}).get("type") == "Recreate",
     )
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from rollout.engine.snapshot import DeploymentView, Snapshot
 from rollout.resources.release import Release, Resolved
-from rollout.resources.rollout import Rollout, Strategy, Traffic
+from rollout.resources.rollout import Adoption, Rollout, Strategy, Traffic
 from rollout.translation.autoscalers import fixed_base
 from rollout.translation.deployments import deployment_view
-from rollout.translation.discovery import discover
+from rollout.translation.discovery import discover, shared
 from rollout.translation.images import version_of
 from rollout.translation.objects import Objects
 from rollout.translation.policies import policy_of
@@ -24,7 +24,7 @@ def snapshot(objects: Objects) -> Snapshot:
     rollout = Rollout.model_validate(objects.rollout) if objects.rollout is not None else None
     resolved = release.status.resolved
     policy, problem = policy_of(objects, release, rollout)
-    scene = _scene(objects, release, rollout)
+    scene = scene_of(objects, release, rollout)
     target, found, preview = scene.target, scene.found, scene.preview
     version = version_of(release, rollout, target, resolved)
     missing = (*_missing_target(rollout, scene), *found.missing, *problem, *_no_preview(scene))
@@ -34,6 +34,7 @@ def snapshot(objects: Objects) -> Snapshot:
         strategy=scene.strategy,
         policy=policy,
         traffic=scene.traffic,
+        adoption=_adoption(release, rollout),
         target=deployment_view(objects, target) if target else None,
         candidate=_candidate_view(scene),
         services=tuple(service_view(scene, service) for service in found.services),
@@ -55,13 +56,15 @@ def snapshot(objects: Objects) -> Snapshot:
     )
 
 
-def _scene(objects: Objects, release: Release, rollout: Rollout | None) -> Scene:
+def scene_of(objects: Objects, release: Release, rollout: Rollout | None) -> Scene:
+    """Find the objects that a release is about."""
     resolved = release.status.resolved
     strategy = _strategy(release, rollout)
     traffic = resolved.traffic if resolved else (rollout.spec.traffic if rollout else Traffic())
     name = _target_name(resolved, rollout)
     target = objects.named("deployments", name)
     found = discover(objects, target, resolved, strategy, traffic)
+    traffic, found = shared(strategy, traffic, found)
     return Scene(objects, release, strategy, traffic, found, target, name)
 
 
@@ -93,6 +96,13 @@ def _target_name(resolved: Resolved | None, rollout: Rollout | None) -> str:
     if resolved is not None:
         return resolved.deployment
     return rollout.spec.target.deployment if rollout else ""
+
+
+def _adoption(release: Release, rollout: Rollout | None) -> Adoption:
+    """Say how the target takes the version; on the fast path always from a whole candidate."""
+    if release.status.resolved is not None:
+        return release.status.resolved.adoption
+    return rollout.spec.adoption if rollout and not release.spec.fast else Adoption.SURGE
 
 
 def _strategy(release: Release, rollout: Rollout | None) -> Strategy:

@@ -246,6 +246,7 @@ def test_a_service_that_cannot_be_steered_is_a_problem_with_the_words_of_the_rul
 
 def test_a_canary_without_an_ingress_is_a_problem(ward: Ward) -> None:
     ward.cluster.apply(Delete(Kind.INGRESS, "default", "web"))
+    ward.patch(Kind.ROLLOUT, "web", {"spec": {"traffic": {"shareBy": "Ingress"}}})
     found = one(ward.bad(), Level.PROBLEM, "web: traffic")
     assert "blue-green" in found.mend
 

@@ -63,6 +63,17 @@ class Story:
     """Tag of the edit that status must keep."""
     forgiving: bool = False
     """Whether pods that somebody else's update stops may still have requests."""
+    weighted: bool = True
+    """Whether a share is a weight; else the Services select both versions and pods make it."""
+    in_place: bool = False
+    """Whether the target rolls while it serves: then its own pods stop with requests on them."""
+    edits: bool = False
+    """Whether an edit of the target rolls natively before anybody can pause it."""
+
+    @property
+    def weighted_surge(self) -> bool:
+        """Whether no Service of this story ever selects both versions by our doing."""
+        return self.weighted and not self.in_place
 
 
 def in_phase(phase: Phase, *, marked: str | None = None) -> When:

@@ -9,9 +9,10 @@ from rollout.engine.plan import (
     ScaleCandidate,
     Select,
     SetWeight,
+    Widen,
 )
 from rollout.resources.release import Phase, Release
-from rollout.resources.words import LATCH, POD_TEMPLATE_HASH, RESTORE, TRACK
+from rollout.resources.words import EPOCH, LATCH, POD_TEMPLATE_HASH, RESTORE, TRACK
 from rollout.resources.writes import Kind, Object
 from rollout.simulate.world import World
 from tests.engine.stories import Story
@@ -53,6 +54,10 @@ class Watch:
     failed_at: int | None = None
     highest: int = 0
     sent: set[str] = field(default_factory=set)
+    heard: int = 0
+    """Complaints that were looked at."""
+    excused: set[str] = field(default_factory=set)
+    """Complaints that `adoption: InPlace` is documented to cost."""
 
     def __call__(self, action: Action) -> None:
         release = self.world.release("web-v2")
@@ -61,11 +66,13 @@ class Watch:
         self.traffic_has_ready_pods(action)
         self.stable_has_its_share(action, release)
         self.weight_is_allowed(action, release)
+        self.share_is_allowed(action, release)
         self.stable_is_whole(release)
         self.traffic_moves_before_pods(action, release)
         self.touched_is_written_down(release)
         self.only_known_versions_serve(release)
         self.services_are_narrowed(release)
+        self.natively_stopped(release)
         assert self.complaints() == [], "a request was lost: " + str(self.complaints())
 
     def complaints(self) -> list[str]:
@@ -75,7 +82,18 @@ class Watch:
             found = [said for said in found if "has no ready pod" not in said]
         if self.story.forgiving:
             found = [said for said in found if "stops while" not in said]
-        return found
+        return [said for said in found if said not in self.excused]
+
+    def natively_stopped(self, release: Release) -> None:
+        """In place, the target's own pods stop with requests on them, from when it rolls on.
+
+        The candidate's never do, and nothing does before the template is written.
+        """
+        found = self.world.sight.complaints
+        new, self.heard = found[self.heard :], len(found)
+        if self.story.in_place and "written" in release.status.marks:
+            ours = f"({release.status.hashes.candidate})"
+            self.excused |= {said for said in new if "stops while" in said and ours not in said}
 
     def services_are_narrowed(self, release: Release) -> None:
         """I2: no candidate pod gets a request by its labels alone."""
@@ -85,9 +103,52 @@ class Watch:
         if not alive or release.status.phase not in before or self.meddled():
             return
         for service in self.world.all(Kind.SERVICE):
+            if "shared" in release.status.marks and self.carries(service, release):
+                continue
             assert POD_TEMPLATE_HASH in service["spec"]["selector"], (
                 f"I2: Service {service['metadata']['name']} is wide"
             )
+
+    def carries(self, service: Object, release: Release) -> bool:
+        """Whether a Service carries a share that pods make."""
+        resolved = release.status.resolved
+        named = resolved.traffic.services if resolved else []
+        return not self.story.weighted and service["metadata"]["name"] in named
+
+    def share_is_allowed(self, action: Action, release: Release) -> None:
+        """I2 where pods make the share: no write of ours makes it larger than the step's.
+
+        From Promoting on all traffic may go to the candidate.
+        """
+        grows = isinstance(action, ScaleCandidate) and action.replicas > 0
+        if not (isinstance(action, Widen) or grows) or not self.is_shared(action):
+            return
+        status, resolved = release.status, release.status.resolved
+        where = status.paused_from.phase if status.paused_from else status.phase
+        in_bake = where is Phase.BAKING and self.story.in_place
+        if isinstance(action, ScaleCandidate) and not (where is Phase.PROGRESSING or in_bake):
+            assert where in {Phase.PROMOTING, Phase.ROLLING_BACK}, f"I2: {action} while {where}"
+            return
+        assert where is Phase.PROGRESSING or in_bake, f"I2: {action} while {where}"
+        assert resolved is not None
+        assert resolved.strategy.canary is not None
+        step = resolved.strategy.canary.steps[status.step].weight
+        stable = sum(map(ready, of_hash(self.world, status.hashes.stable)))
+        candidate = sum(map(ready, of_hash(self.world, status.hashes.candidate)))
+        wanted = action.replicas if isinstance(action, ScaleCandidate) else candidate
+        assert wanted > 0, f"I1: {action}"
+        assert wanted * 100 <= step * (wanted + stable), f"I2: {action} for {step} %"
+        verdict = status.verdict
+        assert verdict is None or verdict.result != "Fail", f"I2: {action} after a Fail"
+
+    def is_shared(self, action: Action) -> bool:
+        """Whether the Services select the candidate's pods beside stable's, or will at once."""
+        shared = [
+            service
+            for service in self.world.all(Kind.SERVICE)
+            if POD_TEMPLATE_HASH not in service["spec"]["selector"]
+        ]
+        return isinstance(action, Widen) or (bool(shared) and not self.meddled())
 
     def meddled(self) -> bool:
         """Whether somebody touches what selects pods, in this story."""
@@ -123,7 +184,8 @@ class Watch:
             return
         where = release.status.paused_from
         phase = where.phase if where else release.status.phase
-        assert phase is Phase.PROGRESSING, f"I2: {action}"
+        in_bake = phase is Phase.BAKING and self.story.in_place
+        assert phase is Phase.PROGRESSING or in_bake, f"I2: {action}"
         resolved = release.status.resolved
         assert resolved is not None
         assert resolved.strategy.canary is not None
@@ -171,6 +233,7 @@ class Watch:
 
     def only_known_versions_serve(self, release: Release) -> None:
         """I8."""
+        self.wide_services_select_known_versions(release)
         hashes = release.status.hashes
         known = {hashes.stable, hashes.candidate, hashes.adopted} - {None}
         for service in self.world.all(Kind.SERVICE):
@@ -178,6 +241,25 @@ class Watch:
             theirs = pinned == "deadbeef" or release.status.reason == "TargetTakenOver"
             aside = release.status.ending and release.status.ending.reason == "TargetTakenOver"
             assert pinned in {None, *known} or not known or theirs or aside, f"I8: {pinned}"
+
+    def wide_services_select_known_versions(self, release: Release) -> None:
+        """I8 where a Service selects both versions: a third one gets nothing.
+
+        An edit that rolls natively before anybody can pause it is the exception, in a target
+        that serves as it is.
+        """
+        if release.status.resolved is None or self.story.edits or self.story.weighted_surge:
+            return
+        if release.status.phase.ended:
+            return
+        for pod in self.world.all(Kind.POD):
+            image = str(pod["spec"]["containers"][0]["image"])
+            wide = any(
+                POD_TEMPLATE_HASH not in service["spec"]["selector"]
+                for service in self.world.all(Kind.SERVICE)
+            )
+            known = image.endswith((":v1", ":v2"))
+            assert known or not wide or not ready(pod), f"I8: a wide Service selects {image}"
 
 
 def all_is_given_back(world: World, story: Story, before: dict[str, Object]) -> None:
@@ -192,6 +274,7 @@ def all_is_given_back(world: World, story: Story, before: dict[str, Object]) -> 
         if not story.edited:
             assert RESTORE not in notes, key
         assert LATCH not in notes, key
+        assert EPOCH not in notes, key
         if kind == "SERVICE":
             assert new["spec"]["selector"] == old["spec"]["selector"], key
         if kind == "DEPLOYMENT":
@@ -203,3 +286,5 @@ def all_is_given_back(world: World, story: Story, before: dict[str, Object]) -> 
         assert {str(o["metadata"]["name"]) for o in world.all(ours)} == kept
     for service in world.all(Kind.SERVICE):
         assert POD_TEMPLATE_HASH not in service["spec"]["selector"], "a Service stays narrowed"
+    for rollout in world.all(Kind.ROLLOUT):
+        assert EPOCH not in (rollout["metadata"].get("annotations") or {}), "the Rollout is stamped"

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from rollout.kube.client import HttpCluster
 from rollout.kube.errors import Invalid
 from rollout.resources.crd import definitions, files
+from rollout.resources.rollout import Rollout
 from rollout.resources.writes import Create, Kind, Patch, PatchType
 from tests import build
 from tests.controlplane.access import Access
@@ -101,7 +103,13 @@ BAD = [
     (changed(ROLLOUT, "spec.target.deployment", "Web_1"), "spec.target.deployment"),
     (changed(ROLLOUT, "spec.historyLimit", 0), "greater than or equal to 1"),
     (changed(ROLLOUT, "spec.trigger", "Git"), '"Command"'),
-    (changed(ROLLOUT, "spec.adoption", "InPlace"), '"Surge"'),
+    (changed(ROLLOUT, "spec.adoption", "Later"), '"Surge"'),
+    (build.rollout(strategy=build.blue_green(), adoption="InPlace"), "set adoption to Surge"),
+    (changed(ROLLOUT, "spec.traffic.shareBy", "Header"), '"Replicas"'),
+    (
+        changed(ROLLOUT, "spec.traffic", {"shareBy": "Replicas", "ingresses": ["web"]}),
+        "drop ingresses, or set shareBy to Ingress",
+    ),
     (changed(ROLLOUT, "spec.onNewRelease", "Queue"), '"Reject"'),
     (changed(ROLLOUT, "spec.policy", {}), "set exactly one of name and inline"),
     (changed(ROLLOUT, "spec.traffic.annotationPrefix", "-"), "annotationPrefix"),
@@ -139,6 +147,21 @@ def test_defaults_are_those_of_the_models(cluster: HttpCluster, namespace: str) 
     assert [step["weight"] for step in canary["steps"]] == [5, 20, 50]
     assert (canary["drain"], canary["bake"]) == ("5s", "5m")
     assert (spec["trigger"], spec["adoption"], spec["historyLimit"]) == ("Command", "Surge", 10)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (build.rollout(strategy=build.blue_green(), adoption="InPlace"), "set adoption to Surge"),
+        (
+            changed(ROLLOUT, "spec.traffic", {"shareBy": "Replicas", "ingresses": ["web"]}),
+            "drop ingresses, or set shareBy to Ingress",
+        ),
+    ],
+)
+def test_the_models_refuse_what_the_server_refuses(body: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Rollout.model_validate(body)
 
 
 def act(cluster: HttpCluster, namespace: str, type_: str, number: int) -> None:

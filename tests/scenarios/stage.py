@@ -25,12 +25,14 @@ from rollout.sandbox.agent import BackOff, NodeAgent
 from rollout.sandbox.agent import Settings as AgentSettings
 from rollout.sandbox.edge import Edge
 from rollout.sandbox.edge import Settings as EdgeSettings
-from rollout.sandbox.load import Load, Plan
+from rollout.sandbox.load import Load, Plan, Snapshot
 from rollout.sandbox.practice import ADDRESSES
 from rollout.sandbox.processes import Program, end, start_bound
+from tests.prometheus.config import Target
 from tests.prometheus.pods import PodFollower
 from tests.prometheus.server import Prometheus
 from tests.scenarios.gate import Gate
+from tests.scenarios.inside import Inside
 from tests.scenarios.scenario import Scenario
 
 STEPS: Final = [{"weight": 20, "minDuration": "3s"}, {"weight": 50, "minDuration": "3s"}]
@@ -89,9 +91,12 @@ class Stage:
         self.prometheus: Prometheus | None = None
         self.edge: Edge
         self.load: Load | None = None
+        self.inside: Inside | None = None
         self.controller: Program | None = None
         self.gate: Gate | None = None
         self.before: Owned = {}
+        self.counted: dict[int, tuple[Snapshot, Snapshot]] = {}
+        """What callers had counted first and last while the candidate had a share."""
         self.scaled_at: list[float] = []
         """When a user scaled the target down, in seconds since the epoch."""
         self._stack = ExitStack()
@@ -120,7 +125,8 @@ class Stage:
         self.edge = self._stack.enter_context(edge)
         self._metrics()
         self._gate()
-        for body in (shop.deployment("v1"), shop.service(), shop.ingress(), self._rollout()):
+        routes = [shop.ingress()] if self.scenario.routed else []
+        for body in (self._deployment(), shop.service(), *routes, self._rollout()):
             self.create(body)
         for body in self.scenario.also:
             time.sleep(1.0 if body["kind"] == "Rollout" else 0.0)  # the later one is refused
@@ -155,6 +161,10 @@ class Stage:
             return
         self.prometheus = Prometheus(self.folder / "prometheus")
         self._stack.callback(self.prometheus.close)
+        if self.scenario.metrics == "edge":
+            admin = self.edge.admin_url.removeprefix("http://")
+            self.prometheus.set_targets([Target(admin, {"__metrics_path__": "/stats/prometheus"})])
+            self.prometheus.start()
         if self.scenario.metrics == "prometheus":
             self.prometheus.start()
             pods = PodFollower(
@@ -169,17 +179,32 @@ class Stage:
         policy = {**POLICY, **self.scenario.policy}
         if self.prometheus is not None:
             policy["provider"] = {"kind": "Prometheus", "address": self.prometheus.address}
+        if self.scenario.metrics == "edge":
+            policy["preset"] = "envoy"
         name = "canary" if self.scenario.strategy == "canary" else "blueGreen"
         steps = {"steps": STEPS} if name == "canary" else {}
         body["spec"]["strategy"] = {name: {**steps, **TIMES, **self.scenario.spec}}
         body["spec"]["policy"] = {"inline": policy}
+        body["spec"] |= self.scenario.rollout
         return body
+
+    def _deployment(self) -> dict[str, Any]:
+        body = shop.deployment("v1")
+        if self.scenario.lingers:
+            lingers = {"name": "ROLLOUT_SAMPLE_LINGER", "value": f"{self.scenario.lingers:g}"}
+            body["spec"]["template"]["spec"]["containers"][0]["env"] = [lingers]
+        return body
+
+    @property
+    def host(self) -> str:
+        """The host that callers ask for: the Ingress's, or the Service's inside the cluster."""
+        return shop.HOST if self.scenario.routed else f"web.{self.namespace}.svc"
 
     def _await_served(self) -> None:
         self.await_served(4)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            answer = httpx.get(self.edge.url, headers={"host": shop.HOST}, trust_env=False)
+            answer = httpx.get(self.edge.url, headers={"host": self.host}, trust_env=False)
             if answer.is_success:
                 return
             time.sleep(0.05)
@@ -187,8 +212,11 @@ class Stage:
 
     def _come(self) -> None:
         if self.scenario.rate > 0:
-            plan = Plan(self.edge.url, host=shop.HOST, rate=self.scenario.rate, seconds=240)
+            plan = Plan(self.edge.url, host=self.host, rate=self.scenario.rate, seconds=240)
             self.load = self._stack.enter_context(Load(plan))
+        if self.scenario.inside > 0:
+            inside = Inside(self.cluster, self.namespace, self.scenario.inside)
+            self.inside = self._stack.enter_context(inside)
 
     def start_controller(self) -> None:
         """Start a controller process for this namespace alone."""

@@ -96,17 +96,43 @@ def play(stage: Stage) -> None:
     stage.start_controller()
     time.sleep(1.0)
     started = stage.cli("start", scenario.version, "--rollout", "web", "--reason", "scenario")
+    if scenario.refused is not None:
+        assert (started.returncode, stage.release()) == (1, None), started.stdout + started.stderr
+        assert scenario.refused in started.stderr
+        assert stage.users() == stage.before
+        return
     assert started.returncode == 0, started.stdout + started.stderr
     release, highest = follow(stage)
     check_end(stage, release, highest)
     check_events(stage, release)
     check_requests(stage)
+    check_shares(stage)
     if stage.gate is not None:
         written = {phase: tuple(stage.gate.names(phase)) for phase in scenario.writes}
         assert written == scenario.writes, f"written: {written}"
     if release.status.phase.ended:
         check_given_back(stage)
     assert stage.stop_controller() == 0, stage.log()
+
+
+def count_shares(stage: Stage, release: Release) -> None:
+    """Note what callers have counted since the candidate has the share that it has."""
+    weight = release.status.weight.applied
+    if stage.load is None or weight not in stage.scenario.counted:
+        return
+    if "weight" in release.status.marks:
+        now = stage.load.tally.snapshot()
+        stage.counted[weight] = (stage.counted.get(weight, (now, now))[0], now)
+
+
+def check_shares(stage: Stage) -> None:
+    """What callers counted while the candidate had a share is that share."""
+    for weight, points in stage.scenario.counted.items():
+        first, last = stage.counted[weight]
+        seen = last.since(first)
+        share = 100 * seen.share(stage.scenario.version)
+        assert seen.answered > 100, f"only {seen.answered} answers at {weight} %"
+        assert abs(share - weight) <= points, f"{share:.1f} % of {seen.answered} at {weight} %"
 
 
 def follow(stage: Stage) -> tuple[Release, int]:
@@ -121,6 +147,7 @@ def follow(stage: Stage) -> tuple[Release, int]:
         if found is None:
             continue
         last, highest = found, max(highest, found.status.weight.applied)
+        count_shares(stage, found)
         if done < len(scenario.deeds) and holds(scenario.deeds[done].when, found, stage):
             carry_out(scenario.deeds[done], stage)
             done += 1
@@ -149,6 +176,9 @@ def check_end(stage: Stage, release: Release, highest: int) -> None:
         assert ends.reason in {None, status.reason}, told(release)
         code = stage.cli("status", release.metadata.name, "--exit-code").returncode
         assert code == ends.exit, told(release)
+    verdict = status.verdict
+    said = f"{status.message} {verdict.reason if verdict else ''}"
+    assert all(text in said for text in stage.scenario.says), said
     words = iter([entry.reason for entry in status.timeline])
     missing = [word for word in stage.scenario.tells if word not in words]
     assert not missing, f"the timeline lacks {missing}\n{told(release)}"
@@ -181,6 +211,10 @@ def check_events(stage: Stage, release: Release) -> None:
 
 def check_requests(stage: Stage) -> None:
     """No request was lost, but for pods that the user's own scale-down stopped."""
+    if stage.inside is not None:
+        stage.inside.stop()
+        assert stage.inside.lost == []
+        assert stage.inside.sent > 10 * stage.scenario.inside
     if stage.load is None:
         return
     stage.load.stop()

@@ -12,6 +12,7 @@ from rollout.commands.doctor.finding import Finding, guarded, ok, problem, warni
 from rollout.kube.cluster import Cluster
 from rollout.kube.errors import ClusterError, NotFound, Unauthorized, Unreachable
 from rollout.metrics.addresses import AddressMap
+from rollout.metrics.credentials import Keys
 from rollout.resources.objects import name_of
 from rollout.resources.writes import Kind, Object
 
@@ -28,6 +29,8 @@ class Visit:
     account: str = "rollout-system:rollout-controller"
     """Service account of the controller, as `namespace:name`."""
     lease: str = "rollout-controller"
+    keys: Keys = field(default_factory=Keys)
+    """Where credentials of a metrics provider come from."""
     addresses: AddressMap = field(default_factory=AddressMap.identity)
 
     @property
@@ -97,4 +100,4 @@ def _service(cluster: Cluster, visit: Visit, rollout: Object, now: datetime) -> 
     yield from service.owned(objects)
     yield from service.sized(objects)
     yield from service.drained(cluster, visit.namespace, objects)
-    yield from metrics.measured(objects, visit.addresses, now)
+    yield from metrics.measured(objects, visit.addresses, visit.keys, now)

@@ -8,7 +8,8 @@ from rollout.analysis.signals import TOTAL, Track
 from rollout.commands.doctor.finding import Finding, Level, ok, problem, warning
 from rollout.engine.snapshot import Snapshot
 from rollout.metrics.addresses import AddressMap
-from rollout.metrics.provider import Side, TrackQuery, pod_address
+from rollout.metrics.credentials import Keys
+from rollout.metrics.provider import Ask, MetricsProvider, Side, TrackQuery, pod_address
 from rollout.metrics.registry import provider
 from rollout.resources.objects import labels_of
 from rollout.resources.policy import RolloutPolicySpec
@@ -23,7 +24,9 @@ INSIDE = (
 )
 
 
-def measured(objects: Objects, addresses: AddressMap, now: datetime) -> Iterator[Finding]:
+def measured(
+    objects: Objects, addresses: AddressMap, keys: Keys, now: datetime
+) -> Iterator[Finding]:
     """Read once what the policy wants, as the controller would, and say what is not there."""
     view = snapshot(objects)
     check = f"{objects.release['spec']['rollout']}: metrics"
@@ -32,7 +35,8 @@ def measured(objects: Objects, addresses: AddressMap, now: datetime) -> Iterator
     query = query_of(objects, view)
     found = list(_unreadable(check, view, query))
     if not found:
-        found = list(_read(check, view, query, addresses, now))
+        source = provider(view.policy, addresses, keys)
+        found = list(_read(check, view, query, source, now))
     yield from found
 
 
@@ -45,17 +49,17 @@ def query_of(objects: Objects, view: Snapshot) -> TrackQuery:
     return TrackQuery(
         namespace=objects.namespace,
         stable=_side(objects, hashes.stable or serving, service),
-        candidate=_side(objects, hashes.candidate or "", aside),
+        candidate=_side(objects, hashes.candidate or "", aside, service),
     )
 
 
-def _side(objects: Objects, hash_: str, service: str) -> Side:
+def _side(objects: Objects, hash_: str, service: str, route: str = "") -> Side:
     pods = [
         pod_address(pod)
         for pod in objects.pods
         if hash_ and labels_of(pod).get(POD_TEMPLATE_HASH) == hash_
     ]
-    return Side(hash_, service, tuple(pod for pod in pods if pod is not None))
+    return Side(hash_, service, tuple(pod for pod in pods if pod is not None), route)
 
 
 def _unreadable(check: str, view: Snapshot, query: TrackQuery) -> Iterator[Finding]:
@@ -72,11 +76,10 @@ def _unreadable(check: str, view: Snapshot, query: TrackQuery) -> Iterator[Findi
 
 
 def _read(
-    check: str, view: Snapshot, query: TrackQuery, addresses: AddressMap, now: datetime
+    check: str, view: Snapshot, query: TrackQuery, source: MetricsProvider, now: datetime
 ) -> Iterator[Finding]:
-    source = provider(view.policy, addresses)
     try:
-        outcome = source.sample(query, now)
+        outcome = source.sample([Ask(view.policy, query)], now)[0]
     finally:
         source.close()
     tracks = [track for track in Track if query.side(track).pods]
@@ -100,8 +103,8 @@ def _told(
 
 
 def _failed(check: str, reason: str) -> Finding:
-    """A provider that cannot be reached from here may be one inside the cluster."""
-    if "does not answer" in reason:
+    """A provider, or a Secret, that we cannot reach may be one that the controller can."""
+    if "does not answer" in reason or "cannot be read" in reason:
         return warning(check, f"{reason}; from here", INSIDE)
     return problem(check, reason, "correct spec.provider of the policy")
 
