@@ -1,14 +1,21 @@
 """The commands by name, and what happens to errors: a sentence on stderr, never a traceback."""
 
+import os
 import sys
+from typing import Final
 
 import typer
 
 from rollout.cli import (
+    again_commands,
     cluster_commands,
+    completion,
+    doctor_command,
+    init_command,
     install_command,
     look_commands,
     person_commands,
+    policy_commands,
     start_command,
 )
 from rollout.cli.options import (
@@ -33,10 +40,15 @@ Examples:
   rollout explain
   rollout promote --reason "looks good"
   rollout rollback --reason "latency in Frankfurt"
+  rollout undo --watch
 
 Exit codes: 0 succeeded, 1 error, 2 usage, 3 rolled back, 4 waits on a person,
 5 still running, 6 failed or cancelled.
 """
+
+PROGRAM: Final = "rollout"
+COMPLETE: Final = "_ROLLOUT_COMPLETE"
+"""Set by the scripts of `rollout completion`: the shell asks what could come next."""
 
 app = typer.Typer(
     help=HELP,
@@ -64,17 +76,26 @@ def everywhere(  # noqa: PLR0917 - options, each by its name
     context.obj = Globals(namespace, kube_context, kubeconfig, chosen, server, token, server_ca)
 
 
+init_command.register(app)
 start_command.register(app)
 person_commands.register(app)
+again_commands.register(app)
 look_commands.register(app)
+policy_commands.register(app)
+doctor_command.register(app)
 cluster_commands.register(app)
 install_command.register(app)
+completion.register(app)
 
 
 def run() -> None:
     """Run the command line."""
+    if COMPLETE in os.environ:
+        from typer._completion_classes import completion_init
+
+        completion_init()
     try:
-        app()
+        app(prog_name=PROGRAM)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:

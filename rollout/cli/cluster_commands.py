@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
     app.command("crds", help=CRDS)(crds)
     app.command("controller", help=CONTROLLER)(shared(controller))
     app.command("demo", help=DEMO)(demo)
-    app.command("version", help="Print the version.")(version)
+    app.command("version", help=VERSION)(version)
     sandbox = typer.Typer(
         help="A practice cluster on this machine.", no_args_is_help=True, rich_markup_mode=None
     )
@@ -47,6 +47,13 @@ Example:
 
 \b
   rollout demo
+"""
+VERSION = """Print the version.
+
+Example:
+
+\b
+  rollout version
 """
 SANDBOX_UP = """Start a practice cluster and leave it running until Ctrl-C.
 

@@ -2,9 +2,14 @@
 
 import typer
 
+from rollout.cli.completion import releases
 from rollout.cli.options import Globals, Output, dump, for_programs, shared
 
-RELEASE = typer.Argument(None, help="Release or Rollout; may be left out when there is one")
+RELEASE = typer.Argument(
+    None,
+    help="Release or Rollout; may be left out when there is one",
+    autocompletion=releases,
+)
 
 
 def register(app: typer.Typer) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import typer
 
+from rollout.cli import completion
 from rollout.cli.options import Globals, dump, for_programs, shared
 
 
@@ -27,8 +28,16 @@ Examples:
 def start(  # noqa: PLR0917 - options, each by its name
     context: typer.Context,
     version: str = typer.Argument(help="Image tag, or a whole image when it has a / or a digest"),
-    deployment: str = typer.Option(None, "--deployment", "-d", help="The Deployment that serves"),
-    rollout: str = typer.Option(None, "--rollout", "-r", help="The Rollout to use"),
+    deployment: str = typer.Option(
+        None,
+        "--deployment",
+        "-d",
+        help="The Deployment that serves",
+        autocompletion=completion.deployments,
+    ),
+    rollout: str = typer.Option(
+        None, "--rollout", "-r", help="The Rollout to use", autocompletion=completion.rollouts
+    ),
     strategy: str = typer.Option(None, "--strategy", "-s", help="canary or blue-green"),
     policy: str = typer.Option(None, "--policy", "-p", help="A RolloutPolicy's name, or a file"),
     reason: str = typer.Option("", "--reason", help="Why; it is kept with the release"),

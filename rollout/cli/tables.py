@@ -56,7 +56,7 @@ def release_table(releases: Sequence[Release], *, wide: bool) -> Table:
         status = release.status
         row = [
             release.metadata.name,
-            release.spec.version or "(template)",
+            _version(release),
             status.strategy,
             coloured(str(status.phase)),
             status.progress,
@@ -66,6 +66,13 @@ def release_table(releases: Sequence[Release], *, wide: bool) -> Table:
         ]
         drawn.add_row(*row, *((release.spec.by, status.message) if wide else ()))
     return drawn
+
+
+def _version(release: Release) -> str:
+    """Say what is shipped; of a whole template the tag of its image."""
+    resolved = release.status.resolved
+    image = resolved.image.rpartition("/")[2] if resolved else ""
+    return release.spec.version or image.partition(":")[2] or "(template)"
 
 
 def rollout_table(rollouts: Sequence[Rollout], *, namespaces: bool) -> Table:

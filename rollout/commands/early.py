@@ -23,19 +23,24 @@ def refuse_early(
     Raises CommandRefusedError for what stands against it, ClusterError for the cluster.
     """
     objects = read(cluster, namespace, rollout, release)
-    for other in objects.releases:
-        phase = (other.get("status") or {}).get("phase") or "Pending"
-        ended = phase in {"Succeeded", "RolledBack", "Failed", "Superseded", "Cancelled"}
-        if other["spec"]["rollout"] == name_of(rollout) and not ended:
-            raise CommandRefusedError(
-                f"release {name_of(other)} is {phase}: wait for its end, or "
-                f"`rollout rollback {name_of(other)}` first"
-            )
+    refuse_beside(objects, name_of(rollout))
     found = snapshot(objects)
     lasting = [objection for objection in objections(found) if not objection.passing]
     if lasting:
         raise CommandRefusedError(lasting[0].message)
     return found
+
+
+def refuse_beside(objects: Objects, rollout: str) -> None:
+    """Raise CommandRefusedError while a release of the Rollout runs."""
+    for other in objects.releases:
+        status = other.get("status") or {}
+        phase = status.get("phase") or "Pending"
+        ended = phase in {"Succeeded", "RolledBack", "Failed", "Superseded", "Cancelled"}
+        if other["spec"]["rollout"] == rollout and not ended:
+            back = f", or `rollout rollback {name_of(other)}` first"
+            way = " (it is past the way back)" if status.get("committed") else back
+            raise CommandRefusedError(f"release {name_of(other)} is {phase}: wait for its end{way}")
 
 
 def read(cluster: Cluster, namespace: str, rollout: Object, release: dict[str, Any]) -> Objects:

@@ -7,6 +7,7 @@ from typing import Final
 
 from rollout.controller.observe import age, phase_of
 from rollout.engine.admission import Objection, objections
+from rollout.engine.earlier import needed
 from rollout.engine.snapshot import Snapshot, Template
 from rollout.resources.conditions import Condition, with_condition
 from rollout.resources.guarded import replace_status
@@ -122,11 +123,22 @@ def status_patch(rollout: Object, status: RolloutStatus) -> Patch | None:
 
 
 def beyond_history(rollout: Object, releases: Iterable[Object]) -> tuple[Delete, ...]:
-    """Say which finished Releases are beyond the history that is kept, the oldest first."""
+    """Say which finished Releases are beyond the history that is kept, the oldest first.
+
+    Those that tell `undo` what served before are never among them.
+    """
     limit = Rollout.model_validate(rollout).spec.history_limit
     kept = [one for one in releases if "deletionTimestamp" not in one["metadata"]]
     ended = sorted((one for one in kept if phase_of(one).ended), key=_end)
-    return tuple(map(_delete, ended[: max(0, len(ended) - limit)]))
+    beyond = ended[: max(0, len(ended) - limit)]
+    if not beyond:
+        return ()
+    told = needed(Release.model_validate(one) for one in ended if _succeeded(one))
+    return tuple(_delete(one) for one in beyond if one["metadata"]["name"] not in told)
+
+
+def _succeeded(release: Object) -> bool:
+    return phase_of(release) is Phase.SUCCEEDED
 
 
 def _end(release: Object) -> tuple[str, ...]:

@@ -22,7 +22,8 @@ FOLLOWED: Final = frozenset(
 
 def is_followed(release: Release) -> bool:
     """Whether metrics of a release are read now."""
-    return release.status.resolved is not None and release.status.phase in FOLLOWED
+    followed = release.status.phase in FOLLOWED and not release.spec.fast
+    return release.status.resolved is not None and followed
 
 
 def stage_of(release: Release) -> Stage | None:

@@ -65,7 +65,7 @@ def _template(snapshot: Snapshot) -> list[Objection]:
             Objection(
                 "AlreadyServing",
                 f"{image} is what serves already: name another version, "
-                "or use `kubectl rollout restart` for new pods of the same",
+                "or use `rollout restart` for new pods of the same",
             )
         ]
     return []
@@ -111,7 +111,8 @@ def _adoption(snapshot: Snapshot) -> list[Objection]:
 
 
 def _traffic(snapshot: Snapshot) -> list[Objection]:
-    found = [o for service in snapshot.every_service for o in unsteerable(service)]
+    asked = snapshot.services if snapshot.fast else snapshot.every_service
+    found = [o for service in asked for o in unsteerable(service)]
     if not snapshot.services:
         labels = dict(snapshot.target.labels) if snapshot.target else {}
         found.append(
@@ -121,6 +122,8 @@ def _traffic(snapshot: Snapshot) -> list[Objection]:
                 f"(labels {labels}): create one, or name it in spec.traffic.services",
             )
         )
+    if snapshot.fast:
+        return found
     if by_pods(snapshot):
         found += _shares(snapshot)
     elif snapshot.strategy.canary is not None:
@@ -247,17 +250,16 @@ def _size(snapshot: Snapshot) -> list[Objection]:
 
 
 def unsettled(snapshot: Snapshot) -> list[Objection]:
-    """Say what lacks for the target to run one version, whole and ready, and nothing else."""
+    """Say what lacks for the target to run one version, whole and ready, and nothing else.
+
+    On the fast path its pods need not be ready: a version that crashes is what is fled from.
+    """
     target = snapshot.target
     if target is None:
         return []
     serving = target.populated
-    settled = (
-        target.observed
-        and len(serving) == 1
-        and serving[0].ready == serving[0].alive == target.replicas
-    )
-    if settled:
+    alone = target.observed and len(serving) == 1
+    if alone and (snapshot.fast or serving[0].ready == serving[0].alive == target.replicas):
         return []
     sizes = ", ".join(f"{p.name} {p.ready} of {p.replicas} ready" for p in serving) or "no pods yet"
     return [
@@ -278,15 +280,16 @@ class Admission:
 
 
 PAUSABLE = frozenset({Phase.PREPARING, Phase.PROGRESSING, Phase.PROMOTING, Phase.BAKING})
-UNDO = "`rollout start` the earlier version as a release of its own to undo it"
+UNDO = "`rollout undo` brings the earlier version back when this release has ended"
 
 
 def admit(action: Action, status: ReleaseStatus) -> Admission:
     """Say whether an action can be carried out now."""
     if status.phase.ended:
-        return Admission(
-            accepted=False, message=f"the release has ended ({status.phase}): start a new one"
-        )
+        undo = action.type is ActionType.ROLLBACK and status.phase is Phase.SUCCEEDED
+        way = "`rollout undo` brings the earlier version back, or " if undo else ""
+        message = f"the release has ended ({status.phase}): {way}start a new one"
+        return Admission(accepted=False, message=message)
     if status.phase is Phase.ROLLING_BACK:
         done = action.type is ActionType.ROLLBACK
         return Admission(accepted=done, message="the release is rolling back already")

@@ -119,7 +119,8 @@ def on_candidate(snapshot: Snapshot, status: ReleaseStatus) -> tuple[ServiceView
 
 def by_pods(snapshot: Snapshot) -> bool:
     """Whether the number of candidate pods is the share, and no route has a weight."""
-    return snapshot.strategy.canary is not None and snapshot.traffic.share_by is ShareBy.REPLICAS
+    stepwise = snapshot.strategy.canary is not None and not snapshot.fast
+    return stepwise and snapshot.traffic.share_by is ShareBy.REPLICAS
 
 
 def in_place(snapshot: Snapshot) -> bool:

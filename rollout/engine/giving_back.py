@@ -101,8 +101,7 @@ def target_restored(draft: Draft) -> bool:
         draft.tell(
             "EditWaiting",
             f"Deployment {target.name} was edited meanwhile and stays paused with that edit: "
-            "`rollout start` with its version releases it; to drop it, set the earlier image and "
-            f"`kubectl rollout resume deployment/{target.name}`",
+            "`rollout start` with its version releases it; to drop it: `rollout discard-edit`",
             warning=True,
         )
         return False

@@ -16,7 +16,13 @@ def preview_kept(draft: Draft) -> bool:
     """Have the preview Service select the candidate again when somebody has changed that."""
     preview, hash_ = draft.snapshot.preview, draft.status.hashes.candidate
     where = draft.status.paused_from.phase if draft.status.paused_from else draft.phase
-    if preview is None or hash_ is None or where not in SHOWN or preview.pinned == hash_:
+    if (
+        draft.snapshot.fast
+        or preview is None
+        or hash_ is None
+        or where not in SHOWN
+        or preview.pinned == hash_
+    ):
         return True
     who = preview.changed_by or "somebody"
     draft.tell(

@@ -73,7 +73,8 @@ def _read_back(draft: Draft) -> None:
         draft.mark("pods")
     draft.update(weight=weight)
     generation = draft.snapshot.release.metadata.generation
-    progress_ = f"{draft.status.step + 1}/{step_count(draft.snapshot)}"
+    steps = f"{draft.status.step + 1}/{step_count(draft.snapshot)}"
+    progress_ = "fast" if draft.snapshot.fast else steps
     strategy = draft.snapshot.strategy.name
     draft.update(observed_generation=generation, progress=progress_, strategy=strategy)
     note_verdict(draft)
@@ -151,9 +152,14 @@ def _wanted(draft: Draft) -> bool:
 
 
 def _not_failed(draft: Draft) -> bool:
-    """A Fail takes the release back, also while it is paused."""
+    """A Fail takes the release back, also while it is paused; the fast path has no judge."""
     verdict = draft.snapshot.verdict
-    if verdict is None or verdict.verdict is not Verdict.FAIL or draft.phase not in JUDGED:
+    if (
+        draft.snapshot.fast
+        or verdict is None
+        or verdict.verdict is not Verdict.FAIL
+        or draft.phase not in JUDGED
+    ):
         return True
     return go_back(draft, Phase.ROLLED_BACK, "VerdictFail", verdict.message)
 

@@ -61,6 +61,9 @@ def _started(snapshot: Snapshot) -> str:
     what = snapshot.release.spec.version or "a new template"
     who = f" by {snapshot.release.spec.by}" if snapshot.release.spec.by else ""
     why = f": {snapshot.release.spec.reason}" if snapshot.release.spec.reason else ""
+    if snapshot.fast:
+        what = snapshot.image or what
+        return f"{what} of {snapshot.target_name} is released on the fast path{who}{why}"
     return f"{what} of {snapshot.target_name} is released as {snapshot.strategy.name}{who}{why}"
 
 
@@ -108,6 +111,10 @@ def services_narrowed(draft: Draft) -> bool:
     if wide:
         draft.unmark("narrowed")
         return draft.wait("Narrowing", "narrowing the Services to the stable version")
+    if draft.snapshot.fast:
+        # A router that lags sends a share to a version that gets everything in a moment.
+        draft.mark("narrowed")
+        return True
     return drained(draft, "narrowed", "the Services select the stable version")
 
 
@@ -173,12 +180,14 @@ def preparing_size(draft: Draft) -> int:
 
 
 def candidate_sized(draft: Draft) -> bool:
-    """Bring the candidate to the size for what comes next."""
-    return sized(draft, preparing_size(draft))
+    """Bring the candidate to the size for what comes next; on the fast path Promoting does."""
+    return draft.snapshot.fast or sized(draft, preparing_size(draft))
 
 
 def side_services(draft: Draft) -> bool:
-    """Create the Services that select the candidate."""
+    """Create the Services that select the candidate; the fast path needs none."""
+    if draft.snapshot.fast:
+        return True
     hash_ = draft.status.hashes.candidate or ""
     lacking = [s for s in draft.snapshot.side_services if not s.exists]
     draft.do(*(CreateSideService(side.service, hash_) for side in lacking))
@@ -191,7 +200,7 @@ def side_services(draft: Draft) -> bool:
 
 def routes_at_zero(draft: Draft) -> bool:
     """Create the canary routes at weight 0, and let routers learn of them."""
-    if draft.snapshot.strategy.canary is None:
+    if draft.snapshot.strategy.canary is None or draft.snapshot.fast:
         return True
     lacking = [r for r in draft.snapshot.routes if not r.exists]
     draft.do(*(CreateRoute(route.ingress) for route in lacking))
@@ -223,7 +232,15 @@ def in_time(draft: Draft) -> bool:
 
 
 def prepared(draft: Draft) -> bool:
-    """Go on to the first step."""
+    """Go on to the first step; on the fast path to all traffic."""
+    if draft.snapshot.fast:
+        draft.enter(
+            Phase.PROMOTING,
+            "Promoting",
+            "the candidate takes all traffic as soon as its pods are ready",
+            progress_since=draft.now,
+        )
+        return True
     draft.enter(
         Phase.PROGRESSING,
         "StepEntered",

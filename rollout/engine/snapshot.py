@@ -176,6 +176,11 @@ class Snapshot:
     namespace_terminating: bool = False
 
     @property
+    def fast(self) -> bool:
+        """Whether the release goes without steps, gates, judge and bake."""
+        return self.release.spec.fast
+
+    @property
     def every_service(self) -> tuple[ServiceView, ...]:
         """The Services of the target's pods, and the preview Service where there is one."""
         return (*self.services, *([self.preview] if self.preview is not None else []))

@@ -26,7 +26,10 @@ class Person:
 
 @dataclass(frozen=True)
 class Access:
-    """What somebody wants to do: a verb on a plural of our group, in a namespace."""
+    """What somebody wants to do: a verb on a plural of our group, in a namespace.
+
+    A part of a resource is written as in a Role: `releases/status`.
+    """
 
     verb: str
     namespace: str
@@ -92,11 +95,13 @@ def _allowed(cluster: Cluster, kind: Kind, spec: Mapping[str, Any]) -> bool:
 
 
 def _attributes(access: Access) -> dict[str, str]:
+    resource, _, part = access.resource.partition("/")
     said = {
         "verb": access.verb,
         "namespace": access.namespace,
         "group": access.group,
-        "resource": access.resource,
+        "resource": resource,
+        "subresource": part,
         "name": access.name,
     }
     return {key: value for key, value in said.items() if value}

@@ -45,6 +45,14 @@ SIMPLY: Final = {
 }
 """What comes next in phases with one way on, before and after the commit."""
 
+FAST: Final = {
+    Phase.PREPARING: "all traffic, as soon as the candidate's pods are ready",
+    Phase.PROMOTING: "all traffic, as soon as the candidate has its full size; then the target "
+    "takes the template, without a bake",
+    Phase.BAKING: "the target takes the template",
+}
+"""What comes next on the fast path, where that differs."""
+
 IN_PLACE: Final = (
     "the target rolls while it serves, and is done when all its pods are new; until then "
     "`rollout rollback` has it roll back"
@@ -58,7 +66,7 @@ def explain(release: Release, strategy: Strategy | None, now: datetime) -> list[
         _where(release, now),
         *([f"Why: {status.message}."] if status.message else []),
         *_verdict(status),
-        *_next(status, strategy, now),
+        *_next(release, strategy, now),
         *_conditions(status),
     ]
 
@@ -99,7 +107,11 @@ def metric_line(metric: MetricVerdict) -> str:
     return f"{metric.name}: {metric.result}, bad: {', '.join(sides) or 'no counts'}{chance}{before}"
 
 
-def _next(status: ReleaseStatus, strategy: Strategy | None, now: datetime) -> Iterator[str]:
+def _next(release: Release, strategy: Strategy | None, now: datetime) -> Iterator[str]:
+    status = release.status
+    if release.spec.fast and status.phase in FAST:
+        yield f"Next: {FAST[status.phase]}."
+        return
     match status.phase:
         case Phase.PREPARING:
             late = _in_time(status, strategy, now)

@@ -76,6 +76,8 @@ class ReleaseSpec(Model):
                     "(!has(self.template) || self.template == oldSelf.template) && "
                     "has(self.overrides) == has(oldSelf.overrides) && "
                     "(!has(self.overrides) || self.overrides == oldSelf.overrides) && "
+                    "has(self.fast) == has(oldSelf.fast) && "
+                    "(!has(self.fast) || self.fast == oldSelf.fast) && "
                     "has(self.by) == has(oldSelf.by) && "
                     "(!has(self.by) || self.by == oldSelf.by) && "
                     "has(self.reason) == has(oldSelf.reason) && "
@@ -108,6 +110,11 @@ class ReleaseSpec(Model):
     )
     overrides: Overrides | None = Field(
         default=None, description="What differs from the Rollout for this release."
+    )
+    fast: bool = Field(
+        default=False,
+        description="All traffic as soon as the pods are ready: no steps, no gates, no judge, no "
+        "bake. For a version that is known to be good, as `rollout undo` ships it.",
     )
     by: str = Field(default="", max_length=253, description="Who started it.")
     reason: str = Field(default="", max_length=1024, description="Why it was started.")

@@ -46,7 +46,7 @@ def version_of(
         return Version(problem=_which(rollout.spec.target.container, containers))
     before = str(containers[name].get("image", ""))
     if release.spec.template is not None:
-        return Version(release.spec.template, name, _image(release.spec.template, name), before)
+        return Version(release.spec.template, name, image_of(release.spec.template, name), before)
     image = with_version(before, str(release.spec.version))
     return Version(_with_image(template, name, image), name, image, before)
 
@@ -58,7 +58,8 @@ def _which(asked: str | None, containers: Mapping[str, Any]) -> str:
     return f"spec.target.container: say which container is the version (there are: {names})"
 
 
-def _image(template: Mapping[str, Any], name: str) -> str:
+def image_of(template: Mapping[str, Any], name: str) -> str:
+    """Return the image of a container of a pod template; empty when there is none."""
     containers = (template.get("spec") or {}).get("containers") or []
     return next((str(c.get("image", "")) for c in containers if c.get("name") == name), "")
 

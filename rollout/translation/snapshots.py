@@ -34,7 +34,7 @@ def snapshot(objects: Objects) -> Snapshot:
         strategy=scene.strategy,
         policy=policy,
         traffic=scene.traffic,
-        adoption=_adoption(resolved, rollout),
+        adoption=_adoption(release, rollout),
         target=deployment_view(objects, target) if target else None,
         candidate=_candidate_view(scene),
         services=tuple(service_view(scene, service) for service in found.services),
@@ -98,10 +98,11 @@ def _target_name(resolved: Resolved | None, rollout: Rollout | None) -> str:
     return rollout.spec.target.deployment if rollout else ""
 
 
-def _adoption(resolved: Resolved | None, rollout: Rollout | None) -> Adoption:
-    if resolved is not None:
-        return resolved.adoption
-    return rollout.spec.adoption if rollout else Adoption.SURGE
+def _adoption(release: Release, rollout: Rollout | None) -> Adoption:
+    """Say how the target takes the version; on the fast path always from a whole candidate."""
+    if release.status.resolved is not None:
+        return release.status.resolved.adoption
+    return rollout.spec.adoption if rollout and not release.spec.fast else Adoption.SURGE
 
 
 def _strategy(release: Release, rollout: Rollout | None) -> Strategy:

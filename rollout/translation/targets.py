@@ -52,6 +52,23 @@ def write_template(target: Object, template: Any) -> Patch | None:
     return json_patch(Kind.DEPLOYMENT, target, operations)
 
 
+def put_back(target: Object, template: Any) -> Patch:
+    """Replace the pod template whole and give the target back, in one patch.
+
+    With the template of the ReplicaSet that serves no pod is touched: unpaused, the Deployment
+    finds that ReplicaSet to be its own.
+    """
+    notes = annotations_of(target)
+    before = (read_note(notes) or {}).get(PAUSED, False)
+    kept = {key: value for key, value in notes.items() if key not in {RESTORE, LATCH}}
+    operations: list[Object] = [
+        {"op": "replace", "path": "/spec/template", "value": untracked(template)},
+        {"op": "add", "path": "/spec/paused", "value": bool(before)},
+        {"op": "add", "path": "/metadata/annotations", "value": kept},
+    ]
+    return json_patch(Kind.DEPLOYMENT, target, operations)
+
+
 def untracked(template: Any) -> dict[str, Any]:
     """Return a template without the labels that only our candidate and ReplicaSets carry."""
     from_labels = {"rollout.dev/track", "pod-template-hash"}

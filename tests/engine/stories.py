@@ -187,6 +187,30 @@ def two_services(strategy: dict[str, Any] | None = None, replicas: int = 4) -> A
     )
 
 
+def fast_shop(strategy: dict[str, Any] | None = None, replicas: int = 4) -> Any:
+    """The earlier version is shipped on the fast path: a whole template, as `undo` does it."""
+    template = deployment(image="registry.local/web:v2")["spec"]["template"]
+    asked = release(template=template, fast=True)
+    del asked["spec"]["version"]
+    return (*shop(strategy=strategy, replicas=replicas)[:-1], asked)
+
+
+def previewed_fast_shop(strategy: dict[str, Any] | None = None, replicas: int = 4) -> Any:
+    """The same with a preview Service of the user's, which the fast path leaves alone."""
+    return (*fast_shop(strategy, replicas), service("preview"))
+
+
+def without_ingress(strategy: dict[str, Any] | None = None, replicas: int = 4) -> Any:
+    """The same where the Ingress of a canary has gone: the fast path needs none."""
+    return tuple(o for o in fast_shop(strategy, replicas) if o["kind"] != "Ingress")
+
+
+def stable_never_ready(pod: Object) -> Behaviour:
+    """The version that serves is not ready at all: what a person flees from."""
+    old = pod["spec"]["containers"][0]["image"].endswith(":v1")
+    return Behaviour(startup=1.0, ready=not old)
+
+
 PAUSED_LONG = timedelta(seconds=3)
 
 STORIES: tuple[Story, ...] = (
@@ -387,5 +411,73 @@ STORIES: tuple[Story, ...] = (
         Phase.CANCELLED,
         "Deleted",
         deeds=(Deed(in_phase(Phase.BAKING), delete(Kind.ROLLOUT, "web")),),
+    ),
+    Story(
+        "fast, though the judge would say no",
+        Phase.SUCCEEDED,
+        "Succeeded",
+        judge=Judge(bad_from=1),
+        cluster=fast_shop,
+    ),
+    Story(
+        "fast, blue-green", Phase.SUCCEEDED, "Succeeded", strategy=blue_green(), cluster=fast_shop
+    ),
+    Story(
+        "fast, with a preview that is not needed",
+        Phase.SUCCEEDED,
+        "Succeeded",
+        strategy=blue_green(previewService="preview", approval={}),
+        cluster=previewed_fast_shop,
+    ),
+    Story("fast, without an Ingress", Phase.SUCCEEDED, "Succeeded", cluster=without_ingress),
+    Story(
+        "fast, away from a version that is not ready",
+        Phase.SUCCEEDED,
+        "Succeeded",
+        behaviour=stable_never_ready,
+        cluster=fast_shop,
+        outage=True,
+    ),
+    Story(
+        "fast, no room",
+        Phase.PAUSED,
+        "NoRoom",
+        behaviour=never_ready,
+        cluster=fast_shop,
+        candidate_traffic=False,
+        waits="NoRoom",
+    ),
+    Story(
+        "fast, no room, rolled back",
+        Phase.ROLLED_BACK,
+        "RolledBackByPerson",
+        behaviour=never_ready,
+        cluster=fast_shop,
+        candidate_traffic=False,
+        deeds=(Deed(waiting("NoRoom"), act("rollback")),),
+    ),
+    *(
+        Story(
+            f"fast, rolled back by a person while {phase}",
+            Phase.ROLLED_BACK,
+            "RolledBackByPerson",
+            cluster=fast_shop,
+            deeds=(Deed(in_phase(phase), act("rollback")),),
+        )
+        for phase in (Phase.PREPARING, Phase.PROMOTING)
+    ),
+    Story(
+        "fast, rolled back by a person after the cutover",
+        Phase.ROLLED_BACK,
+        "RolledBackByPerson",
+        cluster=fast_shop,
+        deeds=(Deed(in_phase(Phase.PROMOTING, marked="cutover"), act("rollback")),),
+    ),
+    Story(
+        "fast, rolled back by a person while the target rolls",
+        Phase.ROLLED_BACK,
+        "RolledBackByPerson",
+        cluster=fast_shop,
+        deeds=(Deed(in_phase(Phase.ADOPTING, marked="templated"), act("rollback")),),
     ),
 )

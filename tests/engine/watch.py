@@ -30,6 +30,10 @@ def of_hash(world: World, hash_: str | None) -> list[Object]:
     return [p for p in world.all(Kind.POD) if p["metadata"]["labels"][POD_TEMPLATE_HASH] == hash_]
 
 
+def _has(pod: Object, hash_: str) -> bool:
+    return bool(pod["metadata"]["labels"][POD_TEMPLATE_HASH] == hash_)
+
+
 def weight(world: World) -> int:
     """The share that the canary routes ask for."""
     weights = [
@@ -167,8 +171,9 @@ class Watch:
             assert self.story.candidate_traffic, f"the candidate got traffic: {action}"
 
     def stays(self, action: Select) -> bool:
-        """Whether a Service selected this hash before, and only gets a note."""
-        return action.latch and self.story.outage
+        """Whether a Service had these pods before, and no others: users see no difference."""
+        others = [p for p in self.world.all(Kind.POD) if not _has(p, action.hash)]
+        return self.story.outage and (action.latch or not others)
 
     def stable_has_its_share(self, action: Action, release: Release) -> None:
         """I1 over stable: its share is not raised while only the candidate is ready."""

@@ -82,6 +82,10 @@ class Server:
     """Token of the controller's own account; None: it comes as the administrator."""
 
 
+def _age(release: Release) -> tuple[str, str]:
+    return str(release.metadata.creation_timestamp), release.metadata.name
+
+
 class Stage:
     """One scenario's world. Use as a context manager."""
 
@@ -373,7 +377,7 @@ class Stage:
         """Read the newest release; None when there is none."""
         found = self.cluster.list(Kind.RELEASE, self.namespace).items
         releases = [Release.model_validate(raw) for raw in found]
-        return max(releases, key=lambda r: r.metadata.name, default=None)
+        return max(releases, key=_age, default=None)
 
     def log(self) -> str:
         """Return the end of the controller's log."""

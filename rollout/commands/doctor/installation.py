@@ -1,0 +1,104 @@
+"""Whether rollout itself is there: its kinds in the cluster, and a controller that is alive."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from rollout.commands.doctor.finding import Finding, ok, problem, warning
+from rollout.kube.cluster import Cluster
+from rollout.kube.errors import ClusterError, Forbidden, NotFound
+from rollout.report.ages import length
+from rollout.resources.crd import definitions
+from rollout.resources.words import VERSION
+from rollout.resources.writes import Kind, Object
+
+KINDS: Final = "kinds"
+ALIVE: Final = "controller"
+APPLY: Final = "`rollout crds | kubectl apply --server-side -f -`"
+START: Final = "start one: `rollout controller`, in the cluster as a Deployment of its own"
+
+
+def kinds(cluster: Cluster) -> Iterator[Finding]:
+    """Say which of our kinds are missing, or of another version than this program."""
+    found = [*_each_kind(cluster)]
+    yield from found
+    if not found:
+        yield ok(KINDS, f"all kinds are there, in version {VERSION} with every field")
+
+
+def _each_kind(cluster: Cluster) -> Iterator[Finding]:
+    for wanted in definitions():
+        name = wanted["metadata"]["name"]
+        try:
+            there = cluster.get(Kind.CUSTOM_RESOURCE_DEFINITION, "", name)
+        except NotFound:
+            yield problem(KINDS, f"{name} is not installed", APPLY)
+        except Forbidden as error:
+            mend = "ask somebody who may read customresourcedefinitions"
+            yield warning(KINDS, f"{name} may not be read: {error}", mend)
+        else:
+            yield from _differs(name, wanted, there)
+
+
+def _differs(name: str, wanted: Object, there: Object) -> Iterator[Finding]:
+    versions = {v["name"]: v for v in there["spec"]["versions"] if v.get("served")}
+    if VERSION not in versions:
+        known = ", ".join(versions) or "none"
+        yield problem(KINDS, f"{name} is not served in version {VERSION} (but {known})", APPLY)
+        return
+    ours = wanted["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    theirs = (versions[VERSION].get("schema") or {}).get("openAPIV3Schema") or {}
+    lacking = sorted(_fields(ours) - _fields(theirs))
+    if lacking:
+        fields = ", ".join(lacking[:5]) + (" and more" if len(lacking) > 5 else "")  # noqa: PLR2004
+        yield problem(KINDS, f"{name} is of an older rollout: it lacks {fields}", APPLY)
+    conditions = (there.get("status") or {}).get("conditions") or []
+    if any(c["type"] == "Established" and c["status"] != "True" for c in conditions):
+        yield problem(KINDS, f"{name} is not established: {conditions}", APPLY)
+
+
+def _fields(schema: Mapping[str, Any], place: str = "") -> set[str]:
+    """Name all fields of a schema by their paths."""
+    found = set[str]()
+    for name, inner in (schema.get("properties") or {}).items():
+        path = f"{place}.{name}" if place else name
+        found |= {path, *_fields(inner, path)}
+    if "items" in schema:
+        found |= _fields(schema["items"], f"{place}[]")
+    return found
+
+
+def controller(
+    cluster: Cluster, namespaces: Iterable[str], lease: str, now: datetime
+) -> Iterator[Finding]:
+    """Say whether a controller holds its Lease and has renewed it in time."""
+    places = list(dict.fromkeys(namespaces))
+    for namespace in places:
+        try:
+            found = cluster.get(Kind.LEASE, namespace, lease)
+        except NotFound:
+            continue
+        except ClusterError as error:
+            mend = "look as somebody who may read leases (coordination.k8s.io) there"
+            yield warning(ALIVE, f"Lease {namespace}/{lease} may not be read: {error}", mend)
+            return
+        yield _alive(found, now)
+        return
+    where = " and ".join(places)
+    yield problem(
+        ALIVE, f"there is no Lease {lease} in namespace {where}: none has ever run", START
+    )
+
+
+def _alive(lease: Object, now: datetime) -> Finding:
+    spec = lease.get("spec") or {}
+    name = f"Lease {lease['metadata']['namespace']}/{lease['metadata']['name']}"
+    holder, renewed = spec.get("holderIdentity"), spec.get("renewTime")
+    if not holder or not renewed:
+        return problem(ALIVE, f"nobody holds {name}: no controller runs", START)
+    age = now - datetime.fromisoformat(str(renewed))
+    allowed = timedelta(seconds=int(spec.get("leaseDurationSeconds") or 15))
+    if age > allowed:
+        said = f"{holder} has not renewed {name} for {length(age)}: it is gone, or cannot write"
+        return problem(ALIVE, said, f"look at its log, or {START}")
+    return ok(ALIVE, f"{holder} leads; it renewed {name} {length(age)} ago")

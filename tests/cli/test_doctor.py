@@ -1,0 +1,72 @@
+"""`rollout doctor` as a process: its exit codes, its forms, and a practice cluster that is well."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+from rollout.kube.client import HttpCluster
+from rollout.report.exit_codes import ExitCode
+from rollout.sandbox import shop
+from rollout.sandbox.practice import ADDRESSES, PracticeCluster
+from tests import build
+from tests.cli.test_cli import Run, cluster, create, run, server
+
+__all__ = ["cluster", "run", "server"]
+pytestmark = pytest.mark.system
+
+
+def test_a_problem_ends_with_1_and_has_its_mend_below(cluster: HttpCluster, run: Run) -> None:
+    create(cluster, *build.shop()[:-1])
+    done = run("doctor")
+    assert done.returncode == ExitCode.ERROR
+    lines = done.stdout.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("problem  controller: "))
+    assert lines[at + 1].startswith("         mend: start one")
+    assert "ok       kinds: all kinds are there" in done.stdout
+
+
+def test_findings_are_had_as_json(cluster: HttpCluster, run: Run) -> None:
+    create(cluster, *build.shop()[:-1])
+    found = json.loads(run("doctor", "web", "-o", "json").stdout)
+    assert {"check": "access", "level": "ok", "mend": ""}.items() <= found[0].items()
+
+
+def test_an_account_that_is_none_is_refused(run: Run) -> None:
+    done = run("doctor", "--as-controller", "--controller-account", "somebody")
+    assert done.returncode == ExitCode.USAGE
+    assert "write NAMESPACE:NAME" in done.stderr.replace("\n", " ")
+
+
+def doctor(practice: PracticeCluster) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "rollout", "doctor", "--pod-address-map", ADDRESSES]
+    environment = {**os.environ, "KUBECONFIG": str(practice.kubeconfig)}
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def ask(practice: PracticeCluster) -> None:
+    """Send requests, so that there is something to count."""
+    for _ in range(10):
+        httpx.get(practice.edge.url, headers={"host": shop.HOST}, trust_env=False, timeout=5)
+        time.sleep(0.1)
+
+
+@pytest.mark.timeout(240)
+def test_a_practice_cluster_with_a_service_and_a_controller_is_well() -> None:
+    with PracticeCluster() as practice:
+        practice.apply(shop.objects())
+        practice.start_controller()
+        deadline = time.monotonic() + 150
+        done = doctor(practice)
+        while done.returncode or "warning" in done.stdout:
+            assert time.monotonic() < deadline, done.stdout + done.stderr
+            ask(practice)
+            done = doctor(practice)
+    assert "web: metrics: stable: errors, latency are counted" in done.stdout
+    assert "controller: " in done.stdout
