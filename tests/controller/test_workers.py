@@ -178,7 +178,8 @@ def test_a_pass_that_hangs_is_told(shop: Shop, monkeypatch: pytest.MonkeyPatch) 
     shop.passes.say = hang
     shop.queue.add(A)
     time.sleep(0.2)
-    assert [said.partition(" has been")[0] for said in shop.workers.problems()] == ["worker-0"]
+    (said,) = shop.workers.problems()
+    assert said.partition(" has been")[0] in {"worker-0", "worker-1"}
     time.sleep(0.4)
     assert shop.workers.problems() == []
 

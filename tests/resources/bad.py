@@ -194,6 +194,7 @@ OF_A_RELEASE: Final = (
             (STARTED, {"overrides": None}),
             (STARTED, {"overrides": {"strategy": {"canary": {"bake": "1s"}}}}),
             (RELEASE, {"overrides": {"strategy": {"canary": {}}}}),
+            (RELEASE, {"fast": True}),
             (BY_TEMPLATE, {"template": {"metadata": {"labels": {"app": "other"}}}}),
             (BY_TEMPLATE, {"version": "v2", "template": None}),
         )
