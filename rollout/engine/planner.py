@@ -75,6 +75,8 @@ def _goes_on(draft: Draft) -> bool:
     take_action(draft)
     if draft.phase is not before and draft.phase in {Phase.ROLLING_BACK, Phase.CANCELLED}:
         return False
+    if draft.phase is Phase.PENDING:
+        return True  # what has traffic now is another release's
     report_edit(draft)
     return (
         undisputed(draft)
