@@ -5,6 +5,7 @@ carried out in the phase that the release is in. Each refusal names the fix.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from rollout.engine.facts import same
 from rollout.engine.snapshot import ServiceView, Snapshot
@@ -21,18 +22,37 @@ class Objection:
     passing: bool = False
 
 
+WAITS: Final = "WaitsForOther"
+"""A release that is admitted and waits until the one that runs has made room for it."""
+
+
 def objections(snapshot: Snapshot) -> list[Objection]:
     """Return everything that stands against beginning this release, the gravest first."""
     found = [*_rivals(snapshot), *_missing(snapshot), *_taken(snapshot)]
     if found or snapshot.target is None:
         return found
-    return [*_template(snapshot), *_traffic(snapshot), *(_size(snapshot) or unsettled(snapshot))]
+    wait = _waits(snapshot) or _size(snapshot) or unsettled(snapshot)
+    return [*_template(snapshot), *_traffic(snapshot), *wait]
 
 
 def _rivals(snapshot: Snapshot) -> list[Objection]:
     return [
         Objection("RivalExists", f"{rival.what}: {rival.kind} {rival.name}")
         for rival in snapshot.rivals
+        if not rival.passing
+    ]
+
+
+def _waits(snapshot: Snapshot) -> list[Objection]:
+    return [
+        Objection(
+            WAITS,
+            f"{rival.kind} {rival.name} makes room first: this one takes its place "
+            "(onNewRelease: Supersede)",
+            passing=True,
+        )
+        for rival in snapshot.rivals
+        if rival.passing
     ]
 
 

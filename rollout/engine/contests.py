@@ -7,6 +7,7 @@ from rollout.engine.admission import unsteerable
 from rollout.engine.draft import Draft
 from rollout.engine.facts import (
     base_replicas,
+    by_template,
     candidate_ready,
     candidate_template,
     edited,
@@ -14,6 +15,7 @@ from rollout.engine.facts import (
     on_candidate,
     same,
     stable_pods,
+    unserved,
 )
 from rollout.engine.gates import pause
 from rollout.engine.plan import Enter, PauseTarget, ScaleCandidate, Select, SetWeight
@@ -210,7 +212,7 @@ def _target_kept(draft: Draft) -> bool:
         draft.unmark("unpaused")
         return True
     who = target.changed_by or "somebody"
-    if edited(draft.snapshot, draft.status):
+    if unserved(draft.snapshot, draft.status):
         return take_over(draft, f"{who} unpaused it with an edit of its template")
     if draft.marked("unpaused") is not None:
         draft.do(PauseTarget())
@@ -268,6 +270,8 @@ def report_edit(draft: Draft) -> None:
     watched = WATCHED | {Phase.ADOPTING}
     if draft.phase not in watched or draft.status.committed:
         return
+    if by_template(draft.status) and draft.phase is not Phase.ADOPTING:
+        return  # it takes this release's place, and is told of so
     if not edited(draft.snapshot, draft.status):
         if any(c.type == "EditWaiting" for c in draft.status.conditions):
             draft.drop_condition("EditWaiting")

@@ -15,6 +15,7 @@ from rollout.engine.people import take_action
 from rollout.engine.plan import Event, Plan
 from rollout.engine.rollback import go_back
 from rollout.engine.snapshot import Snapshot
+from rollout.engine.supersede import up_to_date
 from rollout.engine.verdicts import note_verdict
 from rollout.resources.conditions import with_condition, without_condition
 from rollout.resources.release import Phase, Weight
@@ -82,6 +83,7 @@ def _goes_on(draft: Draft) -> bool:
         undisputed(draft)
         and candidate_fit(draft)
         and _not_failed(draft)
+        and up_to_date(draft)
         and progress.candidate_shaky(draft)
         and progress.stable_there(draft)
     )

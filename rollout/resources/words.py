@@ -18,6 +18,8 @@ STABLE: Final = "stable"
 ROLLOUT_LABEL: Final = "rollout.dev/rollout"
 RELEASE_LABEL: Final = "rollout.dev/release"
 RELEASE_UID: Final = "rollout.dev/release-uid"
+TRIGGER_LABEL: Final = "rollout.dev/trigger"
+"""On Releases that a change of the target's template has made; the value says so."""
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 POD_TEMPLATE_HASH: Final = "pod-template-hash"
 

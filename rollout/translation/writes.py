@@ -12,13 +12,13 @@ from rollout.resources.guarded import delete, merge, replace_status
 from rollout.resources.names import beside
 from rollout.resources.objects import annotations_of, name_of, uid_of
 from rollout.resources.release import Release, ReleaseStatus
-from rollout.resources.rollout import Traffic
+from rollout.resources.rollout import Rollout, Traffic
 from rollout.resources.words import LATCH, RESTORE_FINALIZER
 from rollout.resources.writes import Kind, Object, Patch, Write
 from rollout.traffic.registry import router
 from rollout.traffic.router import Settings, Split, Steered, our_labels
 from rollout.traffic.side import create_side_service, side_service_name
-from rollout.translation import candidates, targets
+from rollout.translation import candidates, targets, tending
 from rollout.translation.objects import Objects
 from rollout.translation.ownership import Owner, made_by
 
@@ -34,6 +34,8 @@ def writes(action: actions.Action, objects: Objects) -> tuple[Write, ...]:
         return _as_tuple(_of_target(action, objects))
     if isinstance(action, actions.CandidateAction):
         return _as_tuple(_of_candidate(action, objects))
+    if isinstance(action, actions.TriggerAction):
+        return _as_tuple(_of_trigger(action, objects))
     return _of_traffic(action, objects)
 
 
@@ -82,13 +84,31 @@ def _of_target(action: actions.TargetAction, objects: Objects) -> Write | None:
             return targets.pause(target, _saved(objects, "Deployment").get(name_of(target)))
         case actions.UnpauseTarget():
             return targets.unpause(target)
-        case actions.WriteTemplate(template):
-            return targets.write_template(target, template)
+        case actions.WriteTemplate(template) | actions.ReturnTemplate(template):
+            paused = isinstance(action, actions.ReturnTemplate)
+            return targets.write_template(target, template, paused=paused)
         case actions.RestoreTarget(keep_paused):
             saved = _saved(objects, "Deployment").get(name_of(target))
             return targets.restore(target, keep_paused=keep_paused, saved=saved)
         case actions.LatchTarget():
             return _latch(Kind.DEPLOYMENT, target, objects)
+        case _:
+            assert_never(action)
+
+
+def _of_trigger(action: actions.TriggerAction, objects: Objects) -> Write | None:
+    rollout = objects.rollout
+    if rollout is None:
+        return None
+    match action:
+        case actions.WriteRollout(held, rejected):
+            known = Rollout.model_validate(rollout).status
+            status = known.model_copy(update={"held": held, "rejected": rejected})
+            same = status == known
+            return None if same else replace_status(Kind.ROLLOUT, rollout, status.to_json())
+        case actions.CreateRelease():
+            there = objects.named("releases", action.name) is not None
+            return None if there else tending.create(action, rollout)
         case _:
             assert_never(action)
 

@@ -1,6 +1,7 @@
 """I1 to I9, asked of the simulated world after every single write of the controller."""
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from rollout.engine.plan import (
     Action,
@@ -40,18 +41,39 @@ def weight(world: World) -> int:
     return max(weights, default=0)
 
 
+class Watched(Protocol):
+    """What a watch must know of a story."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def replicas(self) -> int: ...
+    @property
+    def scaled(self) -> bool: ...
+    @property
+    def candidate_traffic(self) -> bool: ...
+    @property
+    def outage(self) -> bool: ...
+    @property
+    def gone(self) -> bool: ...
+    @property
+    def notes(self) -> bool: ...
+    @property
+    def forgiving(self) -> bool: ...
+
+
 @dataclass
 class Watch:
     """Asserts the rules after each write, and remembers what it has seen."""
 
     world: World
-    story: Story
+    story: Watched
     failed_at: int | None = None
     highest: int = 0
     sent: set[str] = field(default_factory=set)
 
     def __call__(self, action: Action) -> None:
-        release = self.world.release("web-v2")
+        release = self.current()
         if release is None:
             return
         self.traffic_has_ready_pods(action)
@@ -63,6 +85,10 @@ class Watch:
         self.only_known_versions_serve(release)
         self.services_are_narrowed(release)
         assert self.complaints() == [], "a request was lost: " + str(self.complaints())
+
+    def current(self) -> Release | None:
+        """The release that runs."""
+        return self.world.release("web-v2")
 
     def complaints(self) -> list[str]:
         """Requests that were lost by us."""

@@ -103,6 +103,10 @@ BAD = [
     (changed(ROLLOUT, "spec.trigger", "Git"), '"Command"'),
     (changed(ROLLOUT, "spec.adoption", "InPlace"), '"Surge"'),
     (changed(ROLLOUT, "spec.onNewRelease", "Queue"), '"Reject"'),
+    (
+        changed(changed(ROLLOUT, "spec.trigger", "Template"), "spec.onNewRelease", "Reject"),
+        "leave onNewRelease out or set it to Supersede",
+    ),
     (changed(ROLLOUT, "spec.policy", {}), "set exactly one of name and inline"),
     (changed(ROLLOUT, "spec.traffic.annotationPrefix", "-"), "annotationPrefix"),
     (changed(RELEASE, "spec.version", None), "set exactly one of version and template"),
@@ -139,6 +143,20 @@ def test_defaults_are_those_of_the_models(cluster: HttpCluster, namespace: str) 
     assert [step["weight"] for step in canary["steps"]] == [5, 20, 50]
     assert (canary["drain"], canary["bake"]) == ("5s", "5m")
     assert (spec["trigger"], spec["adoption"], spec["historyLimit"]) == ("Command", "Surge", 10)
+
+
+@pytest.mark.controlplane
+@pytest.mark.parametrize(
+    ("trigger", "other"),
+    [("Template", None), ("Template", "Supersede"), ("Command", "Supersede"), ("Command", None)],
+)
+def test_what_a_new_release_does_may_be_left_out(
+    cluster: HttpCluster, namespace: str, trigger: str, other: str | None
+) -> None:
+    chosen = {"onNewRelease": other} if other else {}
+    body = {**ROLLOUT, "spec": {**ROLLOUT["spec"], "trigger": trigger, **chosen}}
+    spec = cluster.apply(Create(Kind.ROLLOUT, namespace, body))["spec"]
+    assert (spec["trigger"], spec.get("onNewRelease")) == (trigger, other)
 
 
 def act(cluster: HttpCluster, namespace: str, type_: str, number: int) -> None:
