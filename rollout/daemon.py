@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
 from typing import Final
@@ -19,12 +20,14 @@ import structlog
 from rollout.controller.caches import Caches
 from rollout.controller.clock import Clock
 from rollout.controller.collect import Collector
+from rollout.controller.fence import Fence
 from rollout.controller.http import Probes
 from rollout.controller.metrics import Metrics
 from rollout.controller.observe import Observer, phase_of
 from rollout.controller.queue import Key, WorkQueue
 from rollout.controller.reconcile import Reconciler
 from rollout.controller.record import Record
+from rollout.controller.secrets import secrets_of
 from rollout.controller.wake import Waker
 from rollout.controller.workers import Workers
 from rollout.controller.writer import Writer
@@ -35,6 +38,7 @@ from rollout.kube.errors import ClusterError, NotFound
 from rollout.kube.events import Recorder
 from rollout.kube.lease import Durations, Elector, unique_identity
 from rollout.metrics.addresses import AddressMap
+from rollout.metrics.credentials import Keys
 from rollout.metrics.provider import MetricsProvider
 from rollout.metrics.registry import provider
 from rollout.resources.policy import RolloutPolicySpec
@@ -67,6 +71,8 @@ class Settings:
     """Where health and metrics are served; 0 takes any free port, which the log names."""
     workers: int = 4
     addresses: AddressMap = field(default_factory=AddressMap.identity)
+    credentials: Path | None = None
+    """The only folder from which files that policies name are read; None: no files are read."""
 
 
 def utc_now() -> datetime:
@@ -93,6 +99,8 @@ class Controller:
         self._waker = Waker(self._caches, self._queue)
         self._recorder = Recorder(cluster, settings.identity)
         self._collector = Collector(self._provider, self._pods, self._wake, utc_now, self._metrics)
+        self._writer = Writer(cluster, self._elector, self._caches, self._metrics)
+        self._fence = Fence(self._writer, lambda: self._elector.epoch)
         self._workers = self._make_workers()
         self._probes = Probes(
             (settings.bind, settings.port), self._workers.problems, self._unready, self._text
@@ -111,12 +119,12 @@ class Controller:
         )
 
     def _make_workers(self) -> Workers:
-        writer = Writer(self._cluster, self._elector, self._caches, self._metrics)
         reconciler = Reconciler(
             observer=Observer(self._caches, self._terminating),
             decide=plan,
-            writer=writer,
-            record=Record(writer, self._recorder, utc_now),
+            writer=self._writer,
+            fence=self._fence,
+            record=Record(self._writer, self._recorder, utc_now),
             hearing=self._collector,
             metrics=self._metrics,
             now=utc_now,
@@ -202,7 +210,9 @@ class Controller:
     def _resync(self) -> None:
         """Look at everything again, and forget what is gone."""
         releases = self._caches.list(Kind.RELEASE, None)
-        self._collector.keep(frozenset(str(one["metadata"]["uid"]) for one in releases))
+        uids = frozenset(str(one["metadata"]["uid"]) for one in releases)
+        self._collector.keep(uids)
+        self._fence.keep(uids)
         self._waker.all()
 
     def _changed(self, change: Change) -> None:
@@ -212,7 +222,8 @@ class Controller:
         self._queue.add(key, urgent=urgent)
 
     def _provider(self, policy: RolloutPolicySpec) -> MetricsProvider:
-        return provider(policy, self._settings.addresses)
+        keys = Keys(secrets_of(self._cluster), self._settings.credentials)
+        return provider(policy, self._settings.addresses, keys)
 
     def _pods(self, namespace: str) -> tuple[Object, ...]:
         return self._caches.list(Kind.POD, namespace)

@@ -50,9 +50,20 @@ def _mixed(comparison: Comparison) -> Finding | None:
         return None
     message = (
         f"{comparison.title}: the candidate has {share(step) * 100:.3g} % of the counted requests "
-        f"at weight {case.stage.weight} %, so both sides do not count the same traffic"
+        f"at weight {case.stage.weight} %, so both sides do not count the same traffic: "
+        f"{_why_mixed(share(step) * 100 < case.stage.weight)}"
     )
     return Finding(Verdict.NO_DATA, Reason.TRAFFIC_MIX, message, stratum.since)
+
+
+def _why_mixed(too_few: bool) -> str:  # noqa: FBT001 - one of two sentences
+    """Say what is usually behind it, and what to do."""
+    if too_few:
+        return (
+            "callers that do not pass the Ingress reach stable alone; count at the edge "
+            "(preset envoy or ingress-nginx)"
+        )
+    return "some callers reach the candidate past the weights; count at the edge, or find them"
 
 
 def _harm(comparison: Comparison) -> Finding | None:

@@ -79,6 +79,12 @@ def controller(  # noqa: PLR0917 - options, each by its name
         envvar="ROLLOUT_POD_ADDRESS_MAP",
         help="Where pods are reached, when not at their own address (practice cluster)",
     ),
+    credentials_folder: Path | None = typer.Option(
+        None,
+        "--credentials-folder",
+        envvar="ROLLOUT_CREDENTIALS_FOLDER",
+        help="The only folder of which policies may name files (bearerTokenFile, caFile)",
+    ),
     log_level: str = typer.Option("info", "--log-level", help="debug, info, warning or error"),
     log_format: str = typer.Option(
         "auto", "--log-format", help="json, console, or auto (json unless on a terminal)"
@@ -102,6 +108,7 @@ def controller(  # noqa: PLR0917 - options, each by its name
         port=http_port,
         workers=workers,
         addresses=AddressMap.parse(pod_address_map) if pod_address_map else AddressMap.identity(),
+        credentials=credentials_folder,
     )
     raise typer.Exit(run(cluster, settings))
 

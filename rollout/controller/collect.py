@@ -12,8 +12,10 @@ from rollout.analysis.verdict import ReleaseVerdict, Verdict
 from rollout.controller.follow import Follower, Heard, Senses
 from rollout.controller.metrics import Metrics
 from rollout.controller.queue import Key
+from rollout.controller.readers import Reader
 from rollout.controller.stages import is_followed
 from rollout.metrics.provider import MetricsProvider
+from rollout.metrics.registry import same_provider
 from rollout.resources.policy import RolloutPolicySpec
 from rollout.resources.release import Release
 from rollout.resources.writes import Object
@@ -42,6 +44,15 @@ class _Told:
     at: datetime
 
 
+@dataclass(frozen=True)
+class _Followed:
+    """A release that is followed, and who reads for it."""
+
+    follower: Follower
+    reader: Reader
+    group: tuple[str, float]
+
+
 class Collector:
     """Follows the metrics of every release that is under way."""
 
@@ -59,7 +70,8 @@ class Collector:
         self._now = now
         self._metrics = metrics
         self._lock = threading.Lock()
-        self._followers: dict[str, Follower] = {}
+        self._followed: dict[str, _Followed] = {}
+        self._readers: dict[tuple[str, float], Reader] = {}
         self._told: dict[str, _Told] = {}
 
     def attend(self, release: Release) -> None:
@@ -69,40 +81,59 @@ class Collector:
             self.leave(uid)
             return
         with self._lock:
-            follower = self._followers.get(uid)
-            if follower is None:
-                follower = self._followers[uid] = Follower(release, resolved.policy, self._senses)
-                follower.start()
-        follower.update(release)
+            known = self._followed.get(uid)
+            if known is None:
+                known = self._followed[uid] = self._follow(release, resolved.policy)
+        if known.follower.update(release):
+            known.reader.wake()
 
     def leave(self, uid: str) -> None:
         """Read a release's metrics no more; returns at once."""
         with self._lock:
-            follower = self._followers.pop(uid, None)
+            known = self._followed.pop(uid, None)
             self._told.pop(uid, None)
-        if follower is not None:
-            follower.stop()
+            if known is None:
+                return
+            known.follower.stop()
+            if known.reader.leave(known.follower):
+                self._readers.pop(known.group).stop()
 
     def keep(self, uids: frozenset[str]) -> None:
         """Leave every release that is not among these: what was deleted has no pass any more."""
-        for uid in self._followers.keys() - uids:
+        for uid in self._followed.keys() - uids:
             self.leave(uid)
 
     def heard(self, release: Release) -> Heard:
         """Give what is known of a release's metrics."""
-        follower = self._followers.get(release.metadata.uid)
-        return Heard() if follower is None else follower.heard(release)
+        known = self._followed.get(release.metadata.uid)
+        return Heard() if known is None else known.follower.heard(release)
 
     def stop(self) -> None:
         """Stop reading; waits a moment for readings that go on."""
         with self._lock:
-            followers = list(self._followers.values())
-            self._followers.clear()
-        for follower in followers:
-            follower.stop()
+            readers = list(self._readers.values())
+            for known in self._followed.values():
+                known.follower.stop()
+            self._followed.clear()
+            self._readers.clear()
+        for reader in readers:
+            reader.stop()
         deadline = time.monotonic() + JOIN_SECONDS
-        for follower in followers:
-            follower.stop(max(0.01, deadline - time.monotonic()))
+        for reader in readers:
+            reader.stop(max(0.01, deadline - time.monotonic()))
+
+    def _follow(self, release: Release, policy: RolloutPolicySpec) -> _Followed:
+        """Join those that read the same, or be the first of them. Under the lock."""
+        follower = Follower(release, policy, self._senses)
+        group = same_provider(policy, release.metadata.namespace), policy.interval.total_seconds()
+        reader = self._readers.get(group)
+        if reader is None:
+            reader = self._readers[group] = Reader(follower, self._senses)
+            reader.join(follower)
+            reader.start()
+        else:
+            reader.join(follower)
+        return _Followed(follower, reader, group)
 
     def _hear(self, release: Release, verdict: ReleaseVerdict, outcome: Outcome) -> None:
         self._metrics.readings.labels(_kind(outcome)).inc()

@@ -1,19 +1,21 @@
-"""One release's metrics: read on the policy's interval, on a thread of its own.
+"""One release's metrics: what was counted, and the verdict on it.
 
-A provider may take as long as its timeout. That delays the next reading and nothing else: what
-is known is read without waiting. What was counted is restored from the release's status; the
-counting itself begins anew with the first reading.
+Readings come from a reader that serves many releases; what is known is read without waiting.
+What was counted is restored from the release's status; the counting itself begins anew with the
+first reading.
 """
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from math import inf
+from typing import Final
 
 import structlog
 
-from rollout.analysis.counts import Failed, Outcome
+from rollout.analysis.counts import Outcome
 from rollout.analysis.evidence import Evidence, Reference, Stage
 from rollout.analysis.evidence_json import decode
 from rollout.analysis.judge import judge
@@ -21,12 +23,15 @@ from rollout.analysis.ledger import Ledger
 from rollout.analysis.verdict import ReleaseVerdict
 from rollout.controller.query import track_query
 from rollout.controller.stages import NOWHERE, look_at, stage_of
-from rollout.metrics.provider import MetricsProvider
+from rollout.metrics.provider import Ask, MetricsProvider
 from rollout.resources.policy import RolloutPolicySpec
 from rollout.resources.release import Release
 from rollout.resources.writes import Object
 
 log = structlog.get_logger(__name__)
+
+CLOCKS: Final = 0.001
+"""Seconds by which the two clocks, looked at one after the other, may seem to differ."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Heard:
 
 @dataclass(frozen=True)
 class Senses:
-    """What a follower rests on. `told` hears of each verdict, and of none twice."""
+    """What followers rest on. `told` hears of each verdict, and of none twice."""
 
     provider: Callable[[RolloutPolicySpec], MetricsProvider]
     pods: Callable[[str], tuple[Object, ...]]
@@ -47,40 +52,42 @@ class Senses:
     now: Callable[[], datetime]
 
 
+@dataclass(frozen=True)
+class Turn:
+    """One release's part in a reading: what it asks, and in which stage it was then."""
+
+    ask: Ask
+    stage: Stage | None
+
+
 class Follower:
-    """Reads the metrics of one release that has been resolved."""
+    """Knows the metrics of one release that has been resolved."""
 
     def __init__(self, release: Release, policy: RolloutPolicySpec, senses: Senses) -> None:
         self._release = release
-        self._policy = policy
+        self.policy = policy
         self._senses = senses
-        self._interval = policy.interval.total_seconds()
         self._lock = threading.Lock()
         self._ledger = Ledger(policy, restored(release))
         self._judged: tuple[Stage, ReleaseVerdict] | None = None
-        self._changed = threading.Event()
         self._stopping = False
-        self._thread = threading.Thread(
-            target=self._run, name=f"metrics-{release.metadata.name}", daemon=True
-        )
+        self.read_at: float | None = None
+        """When it was read last, on the steady clock."""
 
-    def start(self) -> None:
-        """Begin to read; returns at once."""
-        self._thread.start()
-
-    def stop(self, timeout: float = 0.0) -> None:
-        """Read no more, and wait for so many seconds at most for a reading that goes on."""
+    def stop(self) -> None:
+        """Tell nobody of what is still being read."""
         self._stopping = True
-        self._changed.set()
-        if timeout > 0:
-            self._thread.join(timeout)
 
-    def update(self, release: Release) -> None:
-        """Take note of a newer state of the release."""
+    @property
+    def namespace(self) -> str:
+        """The namespace of the release."""
+        return self._release.metadata.namespace
+
+    def update(self, release: Release) -> bool:
+        """Take note of a newer state of the release; tell whether its stage is another now."""
         moved = stage_of(release) != stage_of(self._release)
         self._release = release
-        if moved:
-            self._changed.set()
+        return moved
 
     def heard(self, release: Release) -> Heard:
         """Give what is known of a release, judged for the stage that it is in.
@@ -97,58 +104,36 @@ class Follower:
             verdict = self._judged[1] if self._judged else None
             return Heard(self._ledger.evidence, verdict)
 
-    def _judge(self, release: Release, stage: Stage, now: datetime) -> ReleaseVerdict:
-        self._freeze(stage)
-        verdict = judge(self._policy, self._ledger.evidence, look_at(release, stage), now)
-        self._judged = (stage, verdict)
-        return verdict
+    def wanted(self) -> float | None:
+        """When it wants a reading of its own, on the steady clock: at first, and as a stage begins.
 
-    def _freeze(self, stage: Stage) -> None:
-        """From the cutover on stable's counts before it are all there is to compare with."""
-        if stage.reference is Reference.BEFORE:
-            self._ledger = replace(self._ledger, evidence=self._ledger.evidence.frozen())
-
-    def _run(self) -> None:
-        provider, last = None, None
-        try:
-            while not self._stopping:
-                if self._wait_until(self._next(last)):
-                    last = time.monotonic()
-                    provider = provider or self._senses.provider(self._policy)
-                    self._read(provider)
-        except Exception:
-            log.exception("metrics are not read any more", release=self._release.metadata.name)
-        finally:
-            if provider is not None:
-                provider.close()
-
-    def _next(self, last: float | None) -> float:
-        """When to read next, on the steady clock: at the start of a stage, then per interval."""
-        now = time.monotonic()
-        if last is None:
-            return now
+        A block that began before its stage is not counted, so one begins with the stage.
+        """
+        if self.read_at is None:
+            return -inf
         stage = stage_of(self._release)
-        if stage is not None:
-            begins = now + (stage.since - self._senses.now()).total_seconds()
-            if last < begins < last + self._interval:
-                return begins
-        return last + self._interval
+        if stage is None:
+            return None
+        left = (stage.since - self._senses.now()).total_seconds()
+        begins = time.monotonic() + left
+        return begins if self.read_at < begins - CLOCKS else None
 
-    def _wait_until(self, moment: float) -> bool:
-        """Whether the moment has come; False when something changed before it."""
-        changed = self._changed.wait(max(0.0, moment - time.monotonic()))
-        self._changed.clear()
-        return not (changed or self._stopping)
-
-    def _read(self, provider: MetricsProvider) -> None:
-        """One reading. What was read while the stage changed belongs to no stage."""
+    def turn(self, pods: Iterable[Object]) -> Turn:
+        """Say what to read for it now; `pods` are those of its namespace."""
         release = self._release
-        before = stage_of(release)
-        outcome = self._sample(provider, release)
+        return Turn(Ask(self.policy, track_query(release, pods)), stage_of(release))
+
+    @property
+    def hashes(self) -> tuple[str | None, str | None]:
+        """The hashes of the pods that it asks for."""
+        return self._release.status.hashes.stable, self._release.status.hashes.candidate
+
+    def take(self, turn: Turn, outcome: Outcome) -> None:
+        """Count what was read. What was read while the stage changed belongs to no stage."""
         release = self._release
         after = stage_of(release)
         with self._lock:
-            stage = after if after is not None and after == before else NOWHERE
+            stage = after if after is not None and after == turn.stage else NOWHERE
             self._freeze(stage)
             self._ledger = self._ledger.take(outcome, stage)
             if after is None or self._stopping:
@@ -156,14 +141,16 @@ class Follower:
             verdict = self._judge(release, after, self._senses.now())
         self._senses.told(release, verdict, outcome)
 
-    def _sample(self, provider: MetricsProvider, release: Release) -> Outcome:
-        query = track_query(release, self._senses.pods(release.metadata.namespace))
-        at = self._senses.now()
-        try:
-            return provider.sample(query, at)
-        except Exception as error:
-            log.exception("a provider failed", release=release.metadata.name)
-            return Failed(at, f"{type(error).__name__}: {error}")
+    def _judge(self, release: Release, stage: Stage, now: datetime) -> ReleaseVerdict:
+        self._freeze(stage)
+        verdict = judge(self.policy, self._ledger.evidence, look_at(release, stage), now)
+        self._judged = (stage, verdict)
+        return verdict
+
+    def _freeze(self, stage: Stage) -> None:
+        """From the cutover on stable's counts before it are all there is to compare with."""
+        if stage.reference is Reference.BEFORE:
+            self._ledger = replace(self._ledger, evidence=self._ledger.evidence.frozen())
 
 
 def restored(release: Release) -> Evidence:

@@ -26,14 +26,24 @@ def track_query(release: Release, pods: Iterable[Object]) -> TrackQuery:
     return TrackQuery(
         namespace=release.metadata.namespace,
         stable=_side(hashes.stable, NO_SERVICE if cut_over else service, living),
-        candidate=_side(hashes.candidate, service if cut_over else aside, living),
+        candidate=_side(hashes.candidate, service if cut_over else aside, living, service),
     )
 
 
-def _side(hash_: str | None, service: str, pods: Iterable[Object]) -> Side:
+def by_hash(pods: Iterable[Object]) -> dict[str, list[Object]]:
+    """Sort pods by their hash."""
+    found: dict[str, list[Object]] = {}
+    for pod in pods:
+        hash_ = (pod["metadata"].get("labels") or {}).get(POD_TEMPLATE_HASH)
+        if hash_ is not None:
+            found.setdefault(hash_, []).append(pod)
+    return found
+
+
+def _side(hash_: str | None, service: str, pods: Iterable[Object], route: str = NO_SERVICE) -> Side:
     if hash_ is None:
-        return Side("", service)
-    return Side(hash_, service, tuple(_addresses(hash_, pods)))
+        return Side("", service, route=route)
+    return Side(hash_, service, tuple(_addresses(hash_, pods)), route)
 
 
 def _addresses(hash_: str, pods: Iterable[Object]) -> Iterable[PodAddress]:

@@ -52,17 +52,20 @@ class WorkQueue:
             else:
                 self._enqueue(key, urgent=urgent)
 
-    def take(self, timeout: float | None = None) -> Key | None:
+    def take(self, timeout: float | None = None, *, urgent_only: bool = False) -> Key | None:
         """Wait for a key, for so many seconds at most; None when there is none, or after `stop`.
 
         `done` must follow.
         """
+
+        def lane() -> OrderedDict[Key, None]:
+            return self._urgent if urgent_only or self._urgent else self._waiting
+
         with self._changed:
-            self._changed.wait_for(self._has_work, timeout)
-            lane = self._urgent or self._waiting
-            if self._stopped or not lane:
+            self._changed.wait_for(lambda: self._stopped or bool(lane()), timeout)
+            if self._stopped or not lane():
                 return None
-            key, _ = lane.popitem(last=False)
+            key, _ = lane().popitem(last=False)
             self._busy.add(key)
             return key
 
@@ -79,16 +82,13 @@ class WorkQueue:
             self._stopped = True
             self._changed.notify_all()
 
-    def _has_work(self) -> bool:
-        return self._stopped or bool(self._urgent or self._waiting)
-
     def _enqueue(self, key: Key, *, urgent: bool) -> None:
         if urgent:
             self._waiting.pop(key, None)
             self._urgent[key] = None
         elif key not in self._urgent:
             self._waiting[key] = None
-        self._changed.notify()
+        self._changed.notify_all()  # not every waiter may take every key
 
 
 class Failures:

@@ -15,6 +15,7 @@ from rollout.analysis.evidence import Evidence
 from rollout.analysis.evidence_json import encode
 from rollout.controller.collect import Hearing
 from rollout.controller.execute import Outcome, execute, named
+from rollout.controller.fence import Fence
 from rollout.controller.follow import Heard
 from rollout.controller.metrics import Metrics
 from rollout.controller.observe import Observer, to_decide
@@ -86,6 +87,7 @@ class Reconciler:
     observer: Observer
     decide: Decide
     writer: Writer
+    fence: Fence
     record: Record
     hearing: Hearing
     metrics: Metrics
@@ -117,28 +119,31 @@ class Reconciler:
         release = Release.model_validate(raw)
         self.hearing.attend(release)
         heard = self.hearing.heard(release)
-        objects = replace(self.observer.objects(key, raw), verdict=heard.verdict)
+        seen = self.fence.around(self.observer.objects(key, raw))
+        objects = replace(seen, verdict=heard.verdict)
         plan = self.decide(snapshot(_with_evidence(objects, heard)), self.now())
         outcome = execute(plan.actions, objects, self.writer)
         if outcome.lost:
             raise LeaseLostError from outcome.error
-        recorded = self.record.write(raw, plan, outcome)
+        recorded = self.record.write(seen.release, plan, outcome)
+        self.fence.began(raw, recorded.release)
         self._attend(recorded.release)
         self._say(plan, outcome, moved=recorded.written)
-        return self._result(plan, outcome)
+        return self._result(plan, outcome, recorded.due)
 
     def _attend(self, release: Object) -> None:
         """Metrics follow the new stage now, not at the next pass."""
         self.hearing.attend(Release.model_validate(release))
 
-    def _result(self, plan: Plan, outcome: Outcome) -> Result:
+    def _result(self, plan: Plan, outcome: Outcome, due: datetime | None) -> Result:
         if outcome.error is not None:
             if not outcome.contested:
                 self._count(outcome.error, "execute")
             return Result(errors=(outcome.error,))
         urgent = plan.status.phase is Phase.ROLLING_BACK
         soonest = self.now() + SHORTEST_WAIT
-        moment = None if plan.look_again is None else max(plan.look_again, soonest)
+        moments = [moment for moment in (plan.look_again, due) if moment is not None]
+        moment = max(min(moments), soonest) if moments else None
         return Result(outcome.written > 0, moment, urgent=urgent)
 
     def _failed(self, release: Object, error: Exception, doing: str) -> Result:

@@ -2,33 +2,32 @@
 
 On success status reads what the plan says. After a failure it reads what was durable before it,
 with a condition that says what failed: what the plan promised has not happened. Nothing is
-written when nothing differs.
+written when nothing differs, and words alone may wait a moment (`worth.py`).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 import structlog
 from pydantic import ValidationError
 
 from rollout.controller.execute import CONTESTED, Outcome, named
+from rollout.controller.worth import Worth
 from rollout.controller.writer import Writer
 from rollout.engine.plan import Event, Plan
 from rollout.kube.errors import NotFound
 from rollout.kube.events import EventLevel
 from rollout.resources.conditions import Condition, ConditionStatus, with_condition
 from rollout.resources.guarded import replace_status
-from rollout.resources.release import Release, ReleaseStatus
+from rollout.resources.release import ReleaseStatus
 from rollout.resources.writes import Kind, Object, Patch
 from rollout.translation.writes import status_patch
 
 log = structlog.get_logger(__name__)
 
 RECONCILED: Final = "Reconciled"
-EVIDENCE_EVERY: Final = timedelta(minutes=1)
-"""How often evidence alone is worth a write: losing this much of it is harmless."""
 
 
 class Teller(Protocol):
@@ -51,6 +50,8 @@ class Recorded:
 
     release: Object
     written: bool = False
+    due: datetime | None = None
+    """When what was not worth a write of its own will be."""
 
 
 class Record:
@@ -60,6 +61,7 @@ class Record:
         self._writer = writer
         self._teller = teller
         self._now = now
+        self._worth = Worth(now)
 
     def write(self, before: Object, plan: Plan, outcome: Outcome) -> Recorded:
         """Record a pass over a Release, which was `before` before it.
@@ -89,8 +91,9 @@ class Record:
         release = outcome.objects.release
         status = _reconciled(plan.status, self._now())
         patch = status_patch(release, status)
-        if patch is None or _only_evidence(release, status):
-            written = Recorded(release)
+        due = None if patch is None else self._worth.wait(release, status, busy=outcome.written > 0)
+        if patch is None or due is not None:
+            written = Recorded(release, due=due)
         else:
             written = self._apply(release, patch)
         if outcome.written or written.written:
@@ -144,24 +147,6 @@ def _reconciled(status: ReleaseStatus, now: datetime) -> ReleaseStatus:
         status.conditions, RECONCILED, holds=True, reason="Reconciled", message="", now=now
     )
     return status.model_copy(update={"conditions": conditions})
-
-
-def _only_evidence(release: Object, status: ReleaseStatus) -> bool:
-    """Whether nothing but the judge's state differs, and that was stored a moment ago."""
-    before = Release.model_validate(release).status
-    if "status" not in release:
-        return False
-    if before.model_copy(update={"evidence": None}) != status.model_copy(update={"evidence": None}):
-        return False
-    return _until(status) - _until(before) < EVIDENCE_EVERY
-
-
-def _until(status: ReleaseStatus) -> timedelta:
-    """How far the stored evidence reaches, as a time that can be compared."""
-    until = (status.evidence or {}).get("until")
-    if not until:
-        return timedelta(0)
-    return timedelta(seconds=datetime.fromisoformat(str(until)).timestamp())
 
 
 def _condition_patch(release: Object, reason: str, message: str, now: datetime) -> Patch | None:

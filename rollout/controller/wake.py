@@ -4,14 +4,16 @@ Rather once too often than not at all: a pass that finds nothing to do costs no 
 and Deployments of other workloads change all day, and must not wake what is idle.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from rollout.controller.observe import View, phase_of
 from rollout.controller.queue import Key
 from rollout.kube.cache import Change
 from rollout.resources.names import beside
+from rollout.resources.objects import annotations_of
 from rollout.resources.rollout import Trigger
+from rollout.resources.words import EPOCH
 from rollout.resources.writes import Kind, Object
 
 STEERING: Final = frozenset({Kind.ROLLOUT, Kind.ROLLOUT_POLICY, Kind.SERVICE, Kind.INGRESS})
@@ -112,10 +114,17 @@ def matters(change: Change) -> bool:
     """Whether more than the status has changed: that of our kinds is written by ourselves."""
     if change.old is None or change.new is None:
         return True
-    fields = ("uid", "deletionTimestamp", "finalizers", "annotations", "labels")
-    if any(_metadata(change.old, name) != _metadata(change.new, name) for name in fields):
+    fields = ("uid", "deletionTimestamp", "finalizers", "labels")
+    if _notes(change.old) != _notes(change.new) or any(
+        _metadata(change.old, name) != _metadata(change.new, name) for name in fields
+    ):
         return True
     return bool(change.old.get("spec") != change.new.get("spec"))
+
+
+def _notes(obj: Object) -> Mapping[str, str]:
+    """Give the annotations but for the leader's stamp, which asks for nothing."""
+    return {key: note for key, note in annotations_of(obj).items() if key != EPOCH}
 
 
 def pod_matters(change: Change) -> bool:

@@ -1,7 +1,8 @@
 """Threads that take keys from the queue and carry out passes, one key at a time each.
 
 After something was done the key comes back at once, because the world has changed. A row of
-passes that keep writing without an end is a fight with somebody else: it is slowed down.
+passes that keep writing without an end is a fight with somebody else: it is slowed down. One
+worker more than asked for is there for what is urgent alone: a rollback never finds all busy.
 """
 
 import threading
@@ -64,6 +65,9 @@ class Workers:
             threading.Thread(target=self._run, name=f"worker-{number}", daemon=True)
             for number in range(count)
         ]
+        self._threads.append(
+            threading.Thread(target=self._run, args=(True,), name="worker-urgent", daemon=True)
+        )
 
     def start(self) -> None:
         """Begin to work; returns at once."""
@@ -89,8 +93,8 @@ class Workers:
         started = [thread for thread in self._threads if thread.ident is not None]
         return found + [f"{t.name} has ended" for t in started if not t.is_alive()]
 
-    def _run(self) -> None:
-        while (key := self._queue.take()) is not None:
+    def _run(self, urgent_only: bool = False) -> None:  # noqa: FBT001, FBT002 - of a thread
+        while (key := self._queue.take(urgent_only=urgent_only)) is not None:
             try:
                 self._work(key)
             except LeaseLostError:

@@ -32,7 +32,7 @@ def objections(snapshot: Snapshot) -> list[Objection]:
     if found or snapshot.target is None:
         return found
     wait = _waits(snapshot) or _size(snapshot) or unsettled(snapshot)
-    return [*_template(snapshot), *_traffic(snapshot), *wait]
+    return [*_template(snapshot), *_labels(snapshot), *_traffic(snapshot), *wait]
 
 
 def _rivals(snapshot: Snapshot) -> list[Objection]:
@@ -87,9 +87,30 @@ def _template(snapshot: Snapshot) -> list[Objection]:
     return []
 
 
+def _labels(snapshot: Snapshot) -> list[Objection]:
+    """Say who would not find the new pods: a Service without them would send requests nowhere."""
+    if snapshot.target is None or snapshot.template is None:
+        return []
+    labels = (snapshot.template.get("metadata") or {}).get("labels") or {}
+    seekers = [(f"Deployment {snapshot.target.name}", snapshot.target.selector)]
+    seekers += [(f"Service {one.name}", one.selector) for one in snapshot.every_service]
+    found = []
+    for who, selector in seekers:
+        lacking = [f"{k}={v}" for k, v in selector.items() if labels.get(k) != v]
+        if lacking:
+            said = ", ".join(lacking)
+            found.append(
+                Objection(
+                    "TemplateNotSelected",
+                    f"{who} selects pods by {said}, and the new template's metadata.labels lack "
+                    "that: give the template these labels",
+                )
+            )
+    return found
+
+
 def _traffic(snapshot: Snapshot) -> list[Objection]:
-    preview = [snapshot.preview] if snapshot.preview is not None else []
-    found = [o for service in (*snapshot.services, *preview) for o in unsteerable(service)]
+    found = [o for service in snapshot.every_service for o in unsteerable(service)]
     if not snapshot.services:
         labels = dict(snapshot.target.labels) if snapshot.target else {}
         found.append(

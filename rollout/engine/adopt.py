@@ -3,12 +3,13 @@
 Until `committed` the way back is open: the candidate serves. After it the release only finishes.
 """
 
-from rollout.engine.draft import Draft, Need
+from rollout.engine.draft import Draft, Need, drained
 from rollout.engine.facts import base_replicas, by_template, candidate_template, edited, same
 from rollout.engine.gates import pause
 from rollout.engine.giving_back import (
     candidate_gone,
     finalizers_gone,
+    preview_restored,
     services_restored,
     side_services_gone,
     target_restored,
@@ -21,9 +22,10 @@ from rollout.engine.plan import (
     UnpauseTarget,
     WriteTemplate,
 )
-from rollout.engine.rollback import drained, go_back, keep_edit, keep_own
+from rollout.engine.rollback import go_back, keep_edit, keep_own
 from rollout.engine.sizes import followed
 from rollout.engine.snapshot import PodSet, Template
+from rollout.resources.duration import format_duration
 from rollout.resources.release import Phase
 
 
@@ -129,7 +131,8 @@ def target_rolled(draft: Draft) -> bool:
     pods = adopted_pods(draft)
     whole = pods is not None and pods.ready >= target.replicas > 0
     alone = [p.hash for p in target.populated] == ([pods.hash] if pods else [])
-    if target.observed and whole and alone:
+    held = pods is not None and draft.status.hashes.adopted == pods.hash
+    if whole and alone and (target.observed or held):
         if pods is not None and draft.status.hashes.adopted != pods.hash:
             hashes = draft.status.hashes.model_copy(update={"adopted": pods.hash})
             draft.update(hashes=hashes)
@@ -138,8 +141,16 @@ def target_rolled(draft: Draft) -> bool:
     if target.paused and draft.marked("adopted") is None and not whole_with_newer(draft):
         draft.do(UnpauseTarget())
     ready = pods.ready if pods else 0
-    return draft.wait(
-        "Rolling", f"{target.name} rolls without traffic: {ready} of {target.replicas} pods ready"
+    sentence = f"{target.name} rolls without traffic: {ready} of {target.replicas} pods ready"
+    since = draft.status.progress_since or draft.now
+    allowed = draft.snapshot.strategy.common.progress_deadline
+    if not draft.expired(since, allowed):
+        return draft.wait("Rolling", sentence)
+    return pause(
+        draft,
+        "TargetNotReady",
+        f"{sentence} after {format_duration(allowed)}, while the candidate serves: make room or "
+        "mend the pods and `rollout resume`, or `rollout rollback`",
     )
 
 
@@ -203,6 +214,7 @@ NEEDS: tuple[Need, ...] = (
     target_held,
     target_serves,
     committed,
+    preview_restored,
     candidate_gone,
     side_services_gone,
     services_restored,

@@ -17,7 +17,8 @@ from rollout.engine.facts import (
     stable_pods,
     unserved,
 )
-from rollout.engine.gates import pause
+from rollout.engine.gates import pause, paused_for
+from rollout.engine.kept import preview_kept, weight_kept
 from rollout.engine.plan import Enter, PauseTarget, ScaleCandidate, Select, SetWeight
 from rollout.engine.rollback import go_back
 from rollout.engine.saving import service_before
@@ -27,6 +28,7 @@ from rollout.resources.release import Phase
 PATIENCE: Final = 3
 """A selector that is widened for the third time before the cutover ends the release."""
 BACK_OFF: Final = timedelta(seconds=5)
+BEFORE_CUTOVER: Final = frozenset({Phase.PREPARING, Phase.PROGRESSING, Phase.PROMOTING})
 WATCHED: Final = frozenset(
     {Phase.PREPARING, Phase.PROGRESSING, Phase.PROMOTING, Phase.BAKING, Phase.PAUSED}
 )
@@ -44,6 +46,8 @@ def undisputed(draft: Draft) -> bool:
         and _not_at_zero(draft)
         and _newcomers_narrowed(draft)
         and _selectors_kept(draft)
+        and preview_kept(draft)
+        and weight_kept(draft)
         and _target_kept(draft)
     )
 
@@ -85,16 +89,21 @@ def _not_at_zero(draft: Draft) -> bool:
     target = draft.snapshot.target
     if target is None or target.replicas > 0 or on_candidate(draft.snapshot, draft.status):
         return True
-    if draft.phase not in {Phase.PROGRESSING, Phase.PREPARING, Phase.PROMOTING}:
+    where = draft.status.paused_from
+    if (where.phase if where else draft.phase) not in BEFORE_CUTOVER:
         return True
     weighted = [r for r in draft.snapshot.routes if r.exists and r.weight > 0]
     draft.do(*(SetWeight(route.ingress, 0) for route in weighted))
-    return pause(
-        draft,
-        "TargetAtZero",
+    sentence = (
         f"Deployment {target.name} has 0 replicas: scale it up and `rollout resume`, "
-        "or `rollout rollback`",
+        "or `rollout rollback`"
     )
+    if where is not None:
+        known = paused_for(draft, "TargetAtZero", sentence)
+    else:
+        known = pause(draft, "TargetAtZero", sentence)
+    draft.unmark("weight")
+    return known and not weighted
 
 
 def _newcomers_narrowed(draft: Draft) -> bool:

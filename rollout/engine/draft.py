@@ -135,3 +135,11 @@ what it waits for, or appended the actions that bring it about, and returns Fals
 def met(draft: Draft, needs: tuple[Need, ...]) -> bool:
     """Go through needs in order and stop at the first that is not true yet."""
     return all(need(draft) for need in needs)
+
+
+def drained(draft: Draft, mark: str, what: str) -> bool:
+    """Wait for routers and endpoints that lag, from when a move was read back."""
+    since, drain = draft.mark(mark), draft.snapshot.strategy.common.drain
+    if draft.expired(since, drain):
+        return True
+    return draft.wait("Draining", f"{what}; waiting for routers", since + drain)

@@ -25,6 +25,17 @@ def pause(draft: Draft, reason: str, message: str, deadline: datetime | None = N
     return False
 
 
+def paused_for(draft: Draft, reason: str, message: str) -> bool:
+    """Give a release that stands still another reason, once. Returns False when that was news."""
+    where = draft.status.paused_from
+    if where is None or where.reason == reason:
+        return True
+    changed = where.model_copy(update={"reason": reason, "deadline": None})
+    draft.update(paused_from=changed, reason=reason, message=message)
+    draft.tell(reason, message, warning=True)
+    return False
+
+
 def resume(draft: Draft, message: str, *, passed: bool = False) -> None:
     """Go on where the release stopped. `passed`: the gate or step counts as passed."""
     where = draft.status.paused_from

@@ -3,7 +3,7 @@
 Each need is about objects that no longer carry traffic: that has moved before.
 """
 
-from rollout.engine.draft import Draft
+from rollout.engine.draft import Draft, drained
 from rollout.engine.facts import (
     candidate_alive,
     fingerprint,
@@ -52,14 +52,22 @@ def candidate_gone(draft: Draft) -> bool:
 
 
 def side_services_gone(draft: Draft) -> bool:
-    """Remove the Services that selected the candidate; give a preview Service back."""
+    """Remove the Services that selected the candidate."""
     present = [side for side in draft.snapshot.side_services if side.exists]
     draft.do(*(DeleteSideService(side.service) for side in present))
-    preview = draft.snapshot.preview
-    if preview is not None and ours(draft, preview):
-        draft.do(RestoreService(preview.name))
-        return False
     return not present
+
+
+def preview_restored(draft: Draft) -> bool:
+    """Give a preview Service its own selector back while the candidate can still answer (I4)."""
+    preview = draft.snapshot.preview
+    if preview is None:
+        return True
+    if ours(draft, preview):
+        draft.do(RestoreService(preview.name))
+        draft.unmark("unpreviewed")
+        return draft.wait("RestoringServices", f"giving Service {preview.name} back")
+    return drained(draft, "unpreviewed", f"Service {preview.name} has its own selector")
 
 
 def ours(draft: Draft, service: ServiceView) -> bool:

@@ -61,19 +61,15 @@ def _of_pods(snapshot: Snapshot, action: Action, status: ReleaseStatus) -> Itera
 
 
 def _moves(snapshot: Snapshot, service: str, hash_: str) -> bool:
-    known = [*snapshot.services, *([snapshot.preview] if snapshot.preview else [])]
-    return any(
-        s.name == service and s.pinned not in (hash_, None)
-        for s in known
-        if s is not snapshot.preview
-    )
+    return any(s.name == service and s.pinned not in (hash_, None) for s in snapshot.services)
 
 
 def _weight(snapshot: Snapshot, status: ReleaseStatus, weight: int) -> Iterator[str]:
     if ready_of(snapshot, status.hashes.candidate) == 0:
         yield f"I1: weight {weight} for a candidate with no ready pods"
     step = current_step(snapshot, status)
-    allowed = step.weight if step is not None and status.phase is Phase.PROGRESSING else 0
+    where = status.paused_from.phase if status.paused_from else status.phase
+    allowed = step.weight if step is not None and where is Phase.PROGRESSING else 0
     if weight > allowed:
         yield f"I2: weight {weight} where {allowed} is allowed ({status.phase})"
 

@@ -195,6 +195,7 @@ TrafficAction: TypeAlias = (
 )
 FinalizerAction: TypeAlias = AddFinalizer | RemoveFinalizer
 TriggerAction: TypeAlias = WriteRollout | CreateRelease
+SingleAction: TypeAlias = TargetAction | CandidateAction | TriggerAction | AddFinalizer
 Action: TypeAlias = (
     StatusAction | TargetAction | CandidateAction | TrafficAction | FinalizerAction | TriggerAction
 )

@@ -104,7 +104,7 @@ def _let_go(draft: Draft) -> bool:
 def _latched(snapshot: Snapshot) -> bool:
     """A latch with this release's uid means that it goes back, whatever status says."""
     status, uid = snapshot.release.status, snapshot.release.metadata.uid
-    objects = [snapshot.target, snapshot.candidate, *snapshot.services, *snapshot.routes]
+    objects = [snapshot.target, snapshot.candidate, *snapshot.every_service, *snapshot.routes]
     return not status.committed and any(o is not None and o.latch == uid for o in objects)
 
 

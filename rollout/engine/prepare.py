@@ -7,7 +7,7 @@ Services so that no candidate pod can get a request by its labels, and only then
 from datetime import datetime, timedelta
 
 from rollout.engine.admission import WAITS, objections
-from rollout.engine.draft import Draft, Need
+from rollout.engine.draft import Draft, Need, drained
 from rollout.engine.facts import (
     base_replicas,
     candidate_pods,
@@ -30,7 +30,7 @@ from rollout.engine.plan import (
     SetWeight,
 )
 from rollout.engine.rejecting import rejection
-from rollout.engine.rollback import drained, go_back
+from rollout.engine.rollback import go_back
 from rollout.engine.saving import finalizers, saved
 from rollout.engine.sizes import sized
 from rollout.engine.snapshot import DeploymentView, Snapshot

@@ -1,13 +1,12 @@
 """Promoting and Baking: all traffic on the candidate, with the stable version whole beside it."""
 
 from rollout.analysis.verdict import Verdict
-from rollout.engine.draft import Draft, Need
+from rollout.engine.draft import Draft, Need, drained
 from rollout.engine.facts import base_replicas, edited
 from rollout.engine.gates import passed, pause, unavailable
 from rollout.engine.giving_back import routes_gone
 from rollout.engine.plan import Select, SetWeight
 from rollout.engine.progress import DEFAULT_PATIENCE
-from rollout.engine.rollback import drained
 from rollout.engine.sizes import followed, sized
 from rollout.resources.duration import format_duration
 from rollout.resources.release import Phase

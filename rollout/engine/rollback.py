@@ -4,7 +4,7 @@ Every traffic write on this way carries the latch, so that a controller that sta
 going back even when status could not be written.
 """
 
-from rollout.engine.draft import Draft, Need
+from rollout.engine.draft import Draft, Need, drained
 from rollout.engine.facts import (
     by_template,
     candidate_alive,
@@ -21,6 +21,7 @@ from rollout.engine.facts import (
 from rollout.engine.giving_back import (
     candidate_gone,
     finalizers_gone,
+    preview_restored,
     routes_gone,
     services_restored,
     side_services_gone,
@@ -158,7 +159,7 @@ def latched(draft: Draft) -> bool:
         draft.do(LatchTarget())
     if snapshot.candidate is not None and snapshot.candidate.latch != uid:
         draft.do(LatchCandidate())
-    for service in snapshot.services:
+    for service in snapshot.every_service:
         if service.latch != uid and service.pinned is not None:
             draft.do(Select(service.name, service.pinned, latch=True))
     for route in snapshot.routes:
@@ -274,14 +275,6 @@ def _handed_back(draft: Draft, weighted: list[RouteView]) -> bool:
     return drained(draft, "retreated", "the Services have their own selectors")
 
 
-def drained(draft: Draft, mark: str, what: str) -> bool:
-    """Wait for routers and endpoints that lag, from when a move was read back."""
-    since = draft.mark(mark)
-    if draft.expired(since, drain(draft.snapshot)):
-        return True
-    return draft.wait("Draining", f"{what}; waiting for routers", since + drain(draft.snapshot))
-
-
 def _astray(draft: Draft, service: ServiceView) -> bool:
     """Whether a Service may still send requests to the candidate, or to nobody."""
     snapshot, status = draft.snapshot, draft.status
@@ -313,6 +306,7 @@ NEEDS: tuple[Need, ...] = (
     target_whole,
     traffic_home,
     routes_gone,
+    preview_restored,
     candidate_gone,
     side_services_gone,
     services_restored,

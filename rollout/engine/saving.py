@@ -112,8 +112,7 @@ def what_was_there(snapshot: Snapshot) -> list[Saved]:
         found.append(
             Saved(kind="Deployment", name=target.name, uid=target.uid, fields=dict(fields))
         )
-    services = [*snapshot.services, *([snapshot.preview] if snapshot.preview else [])]
-    return [*found, *map(service_before, services)]
+    return [*found, *map(service_before, snapshot.every_service)]
 
 
 def _paused_before(snapshot: Snapshot, target: DeploymentView) -> bool:

@@ -45,6 +45,8 @@ class DeploymentView:
     """Whether the Deployment controller has seen the current spec."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Labels of its pods."""
+    selector: Mapping[str, str] = field(default_factory=dict)
+    """Labels by which it knows its pods."""
     updated: int = 0
     current: int = 0
     available: int = 0
@@ -178,6 +180,11 @@ class Snapshot:
     """A newer Release that waits for this one to make room."""
     quiet_since: datetime | None = None
     """When the last other Release of this Rollout ended."""
+
+    @property
+    def every_service(self) -> tuple[ServiceView, ...]:
+        """The Services of the target's pods, and the preview Service where there is one."""
+        return (*self.services, *([self.preview] if self.preview is not None else []))
 
     @property
     def candidate_name(self) -> str:

@@ -107,6 +107,7 @@ class Candidate:
         self._lock = threading.Lock()
         self._deadline = -math.inf
         self._term = 0
+        self._transitions = 0
         self._retired = False
         self._lease: Object | None = None
 
@@ -114,6 +115,14 @@ class Candidate:
         """Seconds of leadership left, 0 when not leading."""
         with self._lock:
             return max(0.0, self._deadline - self._clock())
+
+    @property
+    def epoch(self) -> str:
+        """Which leadership this is, of all that the Lease has seen: no other has the same.
+
+        The number counts them; the identity tells them apart when the Lease was deleted.
+        """
+        return f"{self._transitions}/{self.identity}"
 
     def term(self) -> int:
         """Which time of leading this is, counted from 1; 0 when not leading."""
@@ -134,6 +143,7 @@ class Candidate:
             return False
         self._lease = self._create() if lease is None else self._renew(lease)
         self._observe(self._lease)
+        self._transitions = int(self._lease["spec"].get("leaseTransitions") or 0)
         return self._lead_since(began)
 
     def release(self, seconds: float) -> None:

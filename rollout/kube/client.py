@@ -24,7 +24,7 @@ from rollout.resources.words import FIELD_MANAGER
 from rollout.resources.writes import Create, Delete, Kind, Object, Patch, Write
 
 WATCH_GRACE_SECONDS: Final = 5
-"""How much longer than asked a silent watch may stay open before it counts as dead."""
+"""How much longer than asked a watch may stay open before it counts as dead."""
 
 
 @dataclass(frozen=True)
@@ -103,19 +103,27 @@ class HttpCluster:
                 return self._delete(write)
 
     def watch(
-        self, kind: Kind, namespace: str | None, resource_version: str, timeout_seconds: int
+        self,
+        kind: Kind,
+        namespace: str | None,
+        resource_version: str,
+        timeout_seconds: int,
+        *,
+        name: str | None = None,
     ) -> Iterator[WatchEvent]:
         """Follow all changes after `resource_version`; raises Gone when it is no longer kept.
 
+        With `name`, only those of one object.
+
         Returns when the server has accepted the watch. The server ends the stream after
-        `timeout_seconds`; one that does not, and stays silent, counts as dead (Unreachable) a
-        few seconds later.
+        `timeout_seconds`; one that does not counts as dead (Unreachable) a few seconds later.
         """
         query = [
             ("watch", "true"),
             ("allowWatchBookmarks", "true"),
             ("resourceVersion", resource_version),
             ("timeoutSeconds", str(timeout_seconds)),
+            *([("fieldSelector", f"metadata.name={name}")] if name else []),
         ]
         call = Call("get", _collection(kind, namespace), self._bounds.call, query)
         return map(_event, self._wire.lines(call, timeout_seconds + WATCH_GRACE_SECONDS))

@@ -69,9 +69,17 @@ class RemoteCluster(Cluster, Protocol):
     """A cluster behind a wire: it can be followed, bounded in time, and interrupted."""
 
     def watch(
-        self, kind: Kind, namespace: str | None, resource_version: str, timeout_seconds: int
+        self,
+        kind: Kind,
+        namespace: str | None,
+        resource_version: str,
+        timeout_seconds: int,
+        *,
+        name: str | None = None,
     ) -> Iterator[WatchEvent]:
         """Follow all changes after `resource_version`; ends by itself after the timeout.
+
+        With `name`, only those of one object.
 
         Returns when the watch is accepted. Raises Gone when that version is no longer kept.
         """

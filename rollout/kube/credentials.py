@@ -5,9 +5,10 @@ was looked for and what to do: a newcomer's first minute with the product may en
 """
 
 import os
+from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -16,6 +17,7 @@ import yaml
 from kubernetes.client import Configuration
 from kubernetes.config import (
     ConfigException,
+    incluster_config,
     load_incluster_config,
     load_kube_config,
 )
@@ -35,6 +37,37 @@ UNREADABLE: Final = (
 )
 """What the client's reader of kubeconfigs raises, besides its own error, on files that are not
 kubeconfigs."""
+
+
+class TokenFile:
+    """A bearer token in a file that somebody renews: read again whenever the file is another.
+
+    The client reads that of a pod once a minute, and that of a kubeconfig only once. But a lease
+    does not outlive a token that has expired by ten seconds.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, ...] = ()
+        self._token = ""
+
+    def renew(self, configuration: Configuration) -> None:
+        """Put the token into a configuration, now and before each request. Raises OSError."""
+        self._read()
+        configuration.refresh_api_key_hook = self._refresh  # type: ignore[assignment] # untyped
+        self._refresh(configuration)
+
+    def _refresh(self, configuration: Configuration) -> None:
+        with suppress(OSError):  # it is being replaced: the one that is known must do meanwhile
+            self._read()
+        configuration.api_key["BearerToken"] = f"Bearer {self._token}"
+
+    def _read(self) -> None:
+        found = self._path.stat()
+        seen = (found.st_mtime_ns, found.st_ino, found.st_size)
+        if seen != self._seen:
+            self._token = self._path.read_text().strip() or self._token
+            self._seen = seen
 
 
 def from_server(url: str, token: str | None, ca_file: str | None, *, verify: bool) -> Configuration:
@@ -69,23 +102,47 @@ def _from_files(files: str, context: str | None) -> tuple[Configuration, str]:
         raise NotConfigured(f"kubeconfig {files}: no such file; give one with --kubeconfig")
     configuration = Configuration()
     try:
-        name, namespace = _chosen(files, context)
+        documents = _documents(files)
+        name, namespace = _chosen(files, documents, context)
         load_kube_config(files, name, client_configuration=configuration, persist_config=False)
+        token = _token_file(documents, name)
+        if token is not None:
+            TokenFile(token).renew(configuration)
     except UNREADABLE as error:
         raise NotConfigured(f"kubeconfig {files} cannot be used: {error}") from error
     return _accepted(configuration), namespace
 
 
-def _chosen(files: str, context: str | None) -> tuple[str, str]:
+def _documents(files: str) -> list[tuple[Path, dict[str, Any]]]:
+    """Read the files that are there, each with its place."""
+    found = [path for path in _paths(files) if path.exists()]
+    return [(path, yaml.safe_load(path.read_text()) or {}) for path in found]
+
+
+def _token_file(documents: list[tuple[Path, dict[str, Any]]], context: str) -> Path | None:
+    """Find the file that a context's user has its token in."""
+    contexts = [c for _, d in documents for c in d.get("contexts") or () if c["name"] == context]
+    user = (contexts[0].get("context") or {}).get("user")
+    for path, document in documents:
+        for entry in document.get("users") or ():
+            token = (entry.get("user") or {}).get("tokenFile")
+            if entry.get("name") == user and token:
+                return path.parent / str(token)
+    return None
+
+
+def _chosen(
+    files: str, documents: list[tuple[Path, dict[str, Any]]], context: str | None
+) -> tuple[str, str]:
     """Give the context's name and namespace.
 
     Read here because the client takes `current-context` from the last of several files where
     kubectl takes the first, and refuses a file without one though the context is given.
     """
-    documents = [yaml.safe_load(p.read_text()) or {} for p in _paths(files) if p.exists()]
-    name = context or next(filter(None, (d.get("current-context") for d in documents)), None)
+    currents = (document.get("current-context") for _, document in documents)
+    name = context or next(filter(None, currents), None)
     contexts = {
-        c["name"]: c.get("context") or {} for d in documents for c in d.get("contexts") or ()
+        c["name"]: c.get("context") or {} for _, d in documents for c in d.get("contexts") or ()
     }
     if name is not None and name in contexts:
         return str(name), str(contexts[name].get("namespace") or "default")
@@ -98,6 +155,7 @@ def _from_pod(files: str) -> tuple[Configuration, str]:
     configuration = Configuration()
     try:
         load_incluster_config(configuration)
+        TokenFile(Path(incluster_config.SERVICE_TOKEN_FILENAME)).renew(configuration)
         namespace = POD_NAMESPACE_FILE.read_text().strip()
     except (ConfigException, OSError) as error:
         raise NotConfigured(

@@ -1,7 +1,9 @@
-"""The threads around a `Candidate`: one tries for the Lease, one tells how it stands.
+"""The threads around a `Candidate`: one tries for the Lease, one heeds it, one tells how it stands.
 
-Two threads, because a try may hang as long as its bound allows: the one that tells wakes by the
-clock, so `on_stopped` comes when leadership ends and not when a call returns.
+A try may hang as long as its bound allows, so telling is a thread of its own: it wakes by the
+clock, and `on_stopped` comes when leadership ends and not when a call returns. And tries are
+seconds apart, so heeding is one: it watches the Lease of another, and when that is given back,
+the next try comes at once. Where a Lease may not be watched, tries alone must do.
 """
 
 import socket
@@ -14,14 +16,19 @@ from typing import Final
 import structlog
 
 from rollout.kube.candidate import Candidate, Durations
-from rollout.kube.cluster import RemoteCluster
+from rollout.kube.cluster import EventType, RemoteCluster, WatchEvent
 from rollout.kube.errors import ClusterError, Conflict
+from rollout.kube.reflector import BackOff
+from rollout.resources.writes import Kind
 
 __all__ = ["Durations", "Elector", "unique_identity"]
 
 log = structlog.get_logger(__name__)
 
 JOIN_SECONDS: Final = 0.05
+WATCH_SECONDS: Final = 60
+LONGEST_UNHEEDED: Final = 600.0
+"""Seconds between two watches that fail: tries go on meanwhile."""
 
 
 def unique_identity() -> str:
@@ -55,13 +62,16 @@ class Elector:
         self.durations = durations or Durations()
         self.problem: str | None = None
         self._cluster = cluster
+        self._place = (namespace, name)
         self._lease = f"{namespace}/{name}"
         self._candidate = Candidate(cluster, namespace, name, self.identity, self.durations)
         self._on_started = on_started
         self._on_stopped = on_stopped
         self._stopping = threading.Event()
         self._moved = threading.Event()
+        self._free = threading.Event()
         self._tries = threading.Thread(target=self._try, name="lease", daemon=True)
+        self._heeds = threading.Thread(target=self._heed, name="lease-heeded", daemon=True)
         self._tells = threading.Thread(target=self._tell, name="lease-told", daemon=True)
 
     @property
@@ -69,6 +79,11 @@ class Elector:
         """Who holds the Lease, as far as this process has seen; "" for nobody."""
         record = self._candidate.record
         return record.holder if record else ""
+
+    @property
+    def epoch(self) -> str:
+        """Which leadership this is, while this process leads; see `Candidate.epoch`."""
+        return self._candidate.epoch
 
     def is_leader(self) -> bool:
         """Whether this process may write now."""
@@ -81,6 +96,7 @@ class Elector:
     def start(self) -> None:
         """Begin to try; returns at once."""
         self._tries.start()
+        self._heeds.start()
         self._tells.start()
 
     def stop(self, timeout: float = 5.0, *, release: bool = True) -> None:
@@ -93,13 +109,18 @@ class Elector:
         self._candidate.retire()
         self._stopping.set()
         self._moved.set()
-        while self._tries.is_alive() and time.monotonic() < deadline:
-            self._cluster.interrupt(self._tries.ident or 0)
-            self._tries.join(JOIN_SECONDS)
+        self._free.set()
+        self._break_off(self._tries, deadline)
+        self._break_off(self._heeds, deadline)
         if self._tells.ident is not None:
             self._tells.join(max(0.0, deadline - time.monotonic()))
         if release and not (self._tries.is_alive() or self._tells.is_alive()):
             self._release(max(0.2, deadline - time.monotonic()))
+
+    def _break_off(self, thread: threading.Thread, deadline: float) -> None:
+        while thread.is_alive() and time.monotonic() < deadline:
+            self._cluster.interrupt(thread.ident or 0)
+            thread.join(JOIN_SECONDS)
 
     def _release(self, seconds: float) -> None:
         if self.holder != self.identity:
@@ -120,7 +141,33 @@ class Elector:
             else:
                 self.problem = None
             self._moved.set()
-            self._stopping.wait(self.durations.retry)
+            self._free.wait(self.durations.retry)
+            self._free.clear()
+
+    def _heed(self) -> None:
+        failures, back_off = 0, BackOff(self.durations.retry, LONGEST_UNHEEDED)
+        while not self._stopping.is_set():
+            record = self._candidate.record
+            if record is not None and not self.is_leader():
+                try:
+                    self._follow(record.version)
+                    failures = 0
+                except Exception as error:  # noqa: BLE001 - tries go on without
+                    failures += 1
+                    self._tell_unheeded(failures, error)
+            self._stopping.wait(max(self.durations.retry, back_off.wait(failures)))
+
+    def _follow(self, version: str) -> None:
+        namespace, name = self._place
+        for event in self._cluster.watch(Kind.LEASE, namespace, version, WATCH_SECONDS, name=name):
+            if self.is_leader() or self._stopping.is_set():
+                return
+            if _is_free(event):
+                self._free.set()
+
+    def _tell_unheeded(self, failures: int, error: Exception) -> None:
+        if failures == 1 and not self._stopping.is_set():
+            log.info("the lease cannot be watched: tries must do", why=str(error))
 
     def _report(self, error: Exception) -> None:
         if self._stopping.is_set():
@@ -151,3 +198,10 @@ class Elector:
             callback()
         except Exception:
             log.exception("a callback of the elector failed", after=what)
+
+
+def _is_free(event: WatchEvent) -> bool:
+    """Whether an event says that nobody holds the Lease any more."""
+    spec = event.object.get("spec") or {}
+    given_back = event.type is EventType.MODIFIED and not spec.get("holderIdentity")
+    return given_back or event.type is EventType.DELETED

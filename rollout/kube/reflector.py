@@ -8,8 +8,8 @@ in two seconds, and on a half-open connection it waited for ever. The rules here
   heals every kind of doubt, also a server that came back with an older state.
 - Whatever is not a full-time watch is a failure, and failures wait: longer each time, with
   jitter, and as long as the server asks.
-- A watch is short (a minute) and bounded in silence, so that a connection that died without a
-  word is noticed in about that time.
+- A watch is short (a minute) and bounded as a whole, so that a connection that died without a
+  word, or is kept open with nothing in it, is noticed in about that time.
 """
 
 import math

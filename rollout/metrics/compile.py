@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf, isclose
 from os.path import commonprefix
 
@@ -87,9 +88,15 @@ def holds(matcher: Matcher, value: str) -> bool:
         case Operator.NOT_EQUAL:
             return value != matcher.value
         case Operator.MATCH:
-            return re.fullmatch(matcher.value, value) is not None
+            return _pattern(matcher.value).fullmatch(value) is not None
         case Operator.NOT_MATCH:
-            return re.fullmatch(matcher.value, value) is None
+            return _pattern(matcher.value).fullmatch(value) is None
+
+
+@lru_cache(maxsize=4096)
+def _pattern(text: str) -> re.Pattern[str]:
+    """Compile once: with hundreds of releases there are more than `re` itself remembers."""
+    return re.compile(text)
 
 
 def selector(part: Part, track: Iterable[Matcher]) -> str:
@@ -137,14 +144,15 @@ def track_matchers(
 
 def _nameable(text: str, side: Side) -> bool:
     known = {"pods": bool(side.pods), "service": bool(side.service), "hash": bool(side.hash)}
+    known |= {"route": bool(side.service), "canary": bool(side.service)}
     return all(known.get(name, True) for name in VARIABLE.findall(text))
 
 
 def fill(text: str, query: TrackQuery, track: Track, *, quoted: bool = False) -> str:
     """Fill the variables of a text; `quoted` for use inside a regular expression.
 
-    `${pods}` is a regular expression in any case. Only variables that exist come here: policies
-    with others are refused.
+    `${pods}` and `${canary}` are regular expressions in any case. Only variables that exist come
+    here: policies with others are refused.
     """
     side = query.side(track)
     values = {
@@ -152,11 +160,22 @@ def fill(text: str, query: TrackQuery, track: Track, *, quoted: bool = False) ->
         "service": side.service,
         "track": track.value,
         "hash": side.hash,
+        "route": side.route or side.service,
     }
     if quoted:
         values = {name: re.escape(value) for name, value in values.items()}
-    values["pods"] = pods_regex(side)
+    values |= {"pods": pods_regex(side), "canary": _canary_regex(query.namespace, side)}
     return VARIABLE.sub(lambda found: values[found[1]], text)
+
+
+def _canary_regex(namespace: str, side: Side) -> str:
+    """Match what ingress-nginx calls the canary backend of a request, which names Service and port.
+
+    For a Service that the routes themselves name it is empty.
+    """
+    if not side.route or side.route == side.service:
+        return ""
+    return f"{re.escape(f'{namespace}-{side.service}')}-[a-z0-9-]+"
 
 
 def pods_regex(side: Side) -> str:

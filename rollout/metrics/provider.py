@@ -1,16 +1,18 @@
 """What every provider of metrics does: read raw counters of both tracks at one moment.
 
 Providers know nothing of Kubernetes: pods come as values. What cannot be had is a value too
-(`Missing`, `Failed`), never an exception and never a zero.
+(`Missing`, `Failed`), never an exception and never a zero. One provider serves all releases that
+read from the same place, so that what many of them want is asked for once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
 from rollout.analysis.counts import Outcome
 from rollout.analysis.signals import Track
+from rollout.resources.policy import RolloutPolicySpec
 
 SCRAPE: Final = "prometheus.io/scrape"
 PORT: Final = "prometheus.io/port"
@@ -36,6 +38,9 @@ class Side:
     hash: str
     service: str
     pods: tuple[PodAddress, ...] = ()
+    route: str = ""
+    """The Service that the user's routes name, where it is not `service`: the candidate's own
+    Service stands beside it, behind a canary route."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +56,22 @@ class TrackQuery:
         return self.stable if track is Track.STABLE else self.candidate
 
 
+@dataclass(frozen=True)
+class Ask:
+    """What one release wants to know: the counters and values of a policy, of its tracks."""
+
+    policy: RolloutPolicySpec
+    query: TrackQuery
+
+
 class MetricsProvider(Protocol):
-    """Reads what a policy wants to know. Built once per policy, used from one thread at a time."""
+    """Reads for all releases that share a policy's `provider`. Used from one thread at a time."""
 
-    def sample(self, query: TrackQuery, at: datetime) -> Outcome:
-        """Read all counters of both tracks as they are at a moment (now, for the pods).
+    def sample(self, asks: Sequence[Ask], at: datetime) -> list[Outcome]:
+        """Read all counters of both tracks of each as they are at a moment (now, for the pods).
 
-        Takes at most about the provider's timeout. Raises nothing for what the outside does.
+        Gives an outcome per ask, in their order. Takes at most about the provider's timeout for
+        each different thing it has to ask. Raises nothing for what the outside does.
         """
 
     def close(self) -> None:

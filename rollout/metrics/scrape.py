@@ -1,12 +1,12 @@
 """Counters straight from the pods: for people without Prometheus.
 
-All pods are read at once, each with a short timeout. A pod that cannot be read is unreadable,
-which is not the same as one that counted nothing: its counters stay where they were.
+All pods are read at once, each with a short timeout, and each once however many releases or
+metrics want something of it. A pod that cannot be read is unreadable, which is not the same as one
+that counted nothing: its counters stay where they were.
 """
 
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -17,20 +17,28 @@ from prometheus_client.parser import text_string_to_metric_families
 from rollout.analysis.counts import Missing, Outcome
 from rollout.analysis.signals import Track
 from rollout.metrics.addresses import AddressMap
+from rollout.metrics.bounded import FetchError, fetch
 from rollout.metrics.compile import Part, parts
-from rollout.metrics.provider import PodAddress, TrackQuery
+from rollout.metrics.provider import Ask, PodAddress
 from rollout.metrics.samples import Gathering, Sample
-from rollout.resources.policy import RolloutPolicySpec
 from rollout.resources.provider import ScrapeProvider
 
-MOST_AT_ONCE: Final = 32
-LARGEST_PAGE: Final = 16 * 1024 * 1024
+MOST_AT_ONCE: Final = 128
 ACCEPT: Final = {"Accept": "text/plain;version=0.0.4"}
+OK: Final = 200
 
 
 @dataclass(frozen=True)
 class Page:
     """What a pod shows, or why it could not be read."""
+
+    text: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a page says of a track's pod."""
 
     track: Track
     pod: PodAddress
@@ -39,57 +47,73 @@ class Page:
 
 
 class Scrape:
-    """Reads a policy's counters from the pods' own metrics pages."""
+    """Reads the counters of all releases from their pods' own metrics pages."""
 
-    def __init__(
-        self, policy: RolloutPolicySpec, provider: ScrapeProvider, addresses: AddressMap
-    ) -> None:
-        self._parts = parts(policy)
+    def __init__(self, provider: ScrapeProvider, addresses: AddressMap) -> None:
         self._addresses = addresses
         self._timeout = provider.timeout.total_seconds()
+        self._runner = asyncio.Runner()
+        self._at_once = asyncio.Semaphore(MOST_AT_ONCE)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=MOST_AT_ONCE)
         # Pods are reached directly, whatever proxy the environment names.
-        self._client = httpx.Client(timeout=self._timeout, headers=ACCEPT, trust_env=False)
-        self._pool = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="scrape")
+        self._client = httpx.AsyncClient(headers=ACCEPT, trust_env=False, limits=limits)
 
-    def sample(self, query: TrackQuery, at: datetime) -> Outcome:
-        """Read all pods now; `at` is the moment that the reading is dated."""
-        pods = [(track, pod) for track in Track for pod in query.side(track).pods]
-        if not pods:
-            return Missing(at, "there are no pods to read")
-        gathering = Gathering(self._parts)
-        pages = list(self._pool.map(lambda found: self._page(*found), pods))
-        for page in pages:
-            _add(gathering, page)
-        _remark_unreadable(gathering, pages)
-        return gathering.reading(at)
+    def sample(self, asks: Sequence[Ask], at: datetime) -> list[Outcome]:
+        """Read all pods now; `at` is the moment that the readings are dated."""
+        wanted = dict.fromkeys(
+            pod for ask in asks for track in Track for pod in ask.query.side(track).pods
+        )
+        pages = self._runner.run(self._pages(wanted))
+        return [_outcome(ask, pages, at) for ask in asks]
 
     def close(self) -> None:
-        """Close connections and end the threads."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        self._client.close()
+        """Close the connections."""
+        self._runner.run(self._client.aclose())
+        self._runner.close()
 
-    def _page(self, track: Track, pod: PodAddress) -> Page:
+    async def _pages(self, pods: Iterable[PodAddress]) -> dict[PodAddress, Page]:
+        found = list(pods)
+        pages = await asyncio.gather(*(self._page(pod) for pod in found))
+        return dict(zip(found, pages, strict=True))
+
+    async def _page(self, pod: PodAddress) -> Page:
         if pod.problem:
-            return Page(track, pod, problem=pod.problem)
+            return Page(problem=pod.problem)
         try:
-            found = samples(self._read(pod), self._parts, track, pod.name)
-            return Page(track, pod, tuple(found))
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            return Page(track, pod, problem=str(error) or type(error).__name__)
+            async with self._at_once:
+                return Page(await self._read(pod))
+        except (FetchError, ValueError) as error:
+            return Page(problem=str(error) or type(error).__name__)
 
-    def _read(self, pod: PodAddress) -> str:
-        """Read a page whole within the timeout, also when it trickles."""
+    async def _read(self, pod: PodAddress) -> str:
         host = self._addresses.reach(pod.ip)
         url = f"http://{f'[{host}]' if ':' in host else host}:{pod.port}{pod.path}"
-        deadline, page = time.monotonic() + self._timeout, bytearray()
-        with self._client.stream("GET", url) as answer:
-            if answer.status_code != httpx.codes.OK:
-                raise ValueError(f"{pod.path} answers {answer.status_code}")
-            for piece in answer.iter_bytes():
-                page += piece
-                if time.monotonic() > deadline or len(page) > LARGEST_PAGE:
-                    raise ValueError(f"{pod.path} is too slow or too large")
-        return page.decode()
+        answer = await fetch(self._client, url, self._timeout)
+        if answer.status != OK:
+            raise ValueError(f"{pod.path} answers {answer.status}")
+        return answer.body.decode()
+
+
+def _outcome(ask: Ask, pages: dict[PodAddress, Page], at: datetime) -> Outcome:
+    pods = [(track, pod) for track in Track for pod in ask.query.side(track).pods]
+    if not pods:
+        return Missing(at, "there are no pods to read")
+    wanted = parts(ask.policy)
+    gathering = Gathering(wanted)
+    seen = [_seen(track, pod, pages[pod], wanted) for track, pod in pods]
+    for one in seen:
+        _add(gathering, one)
+    _remark_unreadable(gathering, seen)
+    return gathering.reading(at)
+
+
+def _seen(track: Track, pod: PodAddress, page: Page, wanted: tuple[Part, ...]) -> Seen:
+    if page.problem:
+        return Seen(track, pod, problem=page.problem)
+    try:
+        return Seen(track, pod, tuple(samples(page.text, wanted, track, pod.name)))
+    except ValueError as error:
+        return Seen(track, pod, problem=str(error))
 
 
 def samples(page: str, wanted: tuple[Part, ...], track: Track, target: str) -> Iterator[Sample]:
@@ -107,10 +131,10 @@ def samples(page: str, wanted: tuple[Part, ...], track: Track, target: str) -> I
                     yield Sample(track, part, target, found.labels, found.value)
 
 
-def _add(gathering: Gathering, page: Page) -> None:
-    if not page.problem:
-        gathering.targets.add(page.pod.name)
-    for sample in page.samples:
+def _add(gathering: Gathering, seen: Seen) -> None:
+    if not seen.problem:
+        gathering.targets.add(seen.pod.name)
+    for sample in seen.samples:
         gathering.add(sample)
 
 
@@ -118,10 +142,10 @@ def _name(line: str) -> str:
     return line.partition("{")[0].partition(" ")[0]
 
 
-def _remark_unreadable(gathering: Gathering, pages: list[Page]) -> None:
+def _remark_unreadable(gathering: Gathering, seen: list[Seen]) -> None:
     for track in Track:
-        own = [page for page in pages if page.track is track]
-        failed = [page for page in own if page.problem]
+        own = [one for one in seen if one.track is track]
+        failed = [one for one in own if one.problem]
         if failed:
             first = f"{failed[0].pod.name}: {failed[0].problem}"
             gathering.remark(track, f"{len(failed)} of {len(own)} pods could not be read ({first})")

@@ -4,6 +4,7 @@ The API server wants a structural schema: no references, one type per field, and
 what constrains values. Pydantic's schema is flattened to that.
 """
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -126,7 +127,7 @@ def _flat(node: Mapping[str, Any], defs: Mapping[str, Any]) -> Json:
     node = _resolved(node, defs)
     if "oneOf" in node or _is_union(node, defs):
         return _union(node, defs)
-    found = {key: node[key] for key in KEPT if key in node}
+    found = {key: copy.copy(node[key]) for key in KEPT if key in node}
     if "const" in node:
         found |= {"type": "string", "enum": [node["const"]]}
     found |= {key: value for key, value in node.items() if key.startswith("x-kubernetes-")}
@@ -136,12 +137,17 @@ def _flat(node: Mapping[str, Any], defs: Mapping[str, Any]) -> Json:
     if "items" in node:
         found["items"] = _flat(node["items"], defs)
         found.setdefault("maxItems", LONGEST_LIST)
-    extra = node.get("additionalProperties")
+    extra = node.get("additionalProperties") or _by_pattern(node)
     if isinstance(extra, Mapping):
         found["additionalProperties"] = _flat(extra, defs)
     elif found.get("x-kubernetes-preserve-unknown-fields"):
         found = {"type": "object", **found}
     return found
+
+
+def _by_pattern(node: Mapping[str, Any]) -> Any:
+    """Give the values' schema of a map whose keys have a pattern, which structural schemas lack."""
+    return next(iter(node.get("patternProperties", {}).values()), None)
 
 
 def _typed(found: Json) -> None:

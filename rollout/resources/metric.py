@@ -21,7 +21,7 @@ Identifier = Annotated[
 ]
 
 
-VARIABLES: Final = ("namespace", "service", "track", "hash", "pods")
+VARIABLES: Final = ("namespace", "service", "track", "hash", "pods", "route", "canary")
 VARIABLE: Final = re.compile(r"\$\{(\w*)\}")
 _KNOWN_ONLY: Final = "".join(f".replace('${{{name}}}', '')" for name in VARIABLES)
 
@@ -244,7 +244,7 @@ class ValueMetric(MetricBase):
         min_length=1,
         max_length=4000,
         description="PromQL that gives one number. Variables: ${namespace}, ${service}, ${track}, "
-        "${hash}, ${pods}; they name the candidate's side.",
+        "${hash}, ${pods}, ${route}, ${canary}; they name the candidate's side.",
     )
     max: float | None = Field(default=None, description="Largest value that is good.")
     min: float | None = Field(default=None, description="Smallest value that is good.")

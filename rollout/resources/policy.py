@@ -34,6 +34,15 @@ class Preset(StrEnum):
 
     HTTP = "http"
     ENVOY = "envoy"
+    INGRESS_NGINX = "ingress-nginx"
+
+
+EDGES: Final = (Preset.ENVOY, Preset.INGRESS_NGINX)
+"""Presets whose counters are the edge's."""
+
+
+def _needs_prometheus(edge: Preset) -> str:
+    return f"preset {edge} needs provider.kind Prometheus: the edge is no pod of the service"
 
 
 DEFAULT_METRICS: Final[tuple[Metric, ...]] = (
@@ -54,12 +63,13 @@ class RolloutPolicySpec(Model):
                 ),
                 "a metric of kind Value needs provider.kind Prometheus: set the provider",
             ),
-            (
+            *(
                 (
-                    "!has(self.preset) || self.preset != 'envoy' || "
-                    "(has(self.provider) && self.provider.kind == 'Prometheus')"
-                ),
-                "preset envoy needs provider.kind Prometheus: the edge is no pod of the service",
+                    f"!has(self.preset) || self.preset != '{edge}' || "  # noqa: ISC004 - one rule
+                    "(has(self.provider) && self.provider.kind == 'Prometheus')",
+                    _needs_prometheus(edge),
+                )
+                for edge in EDGES
             ),
             (
                 "!has(self.interval) || duration(self.interval) >= duration('100ms')",
@@ -71,7 +81,8 @@ class RolloutPolicySpec(Model):
     preset: Preset = Field(
         default=Preset.HTTP,
         description="http: http_requests_total and http_request_duration_seconds of the pods. "
-        "envoy: Envoy's upstream counters per cluster.",
+        "envoy: Envoy's upstream counters per cluster. ingress-nginx: the counters of the "
+        "ingress-nginx controller.",
     )
     provider: Provider = Field(
         default=ScrapeProvider(), description="Where counters come from. Left out: the pods."
@@ -138,10 +149,8 @@ class RolloutPolicySpec(Model):
                 f"metric {self.value_metrics[0].name} is of kind Value and needs "
                 "provider.kind Prometheus: set the provider"
             )
-        if self.preset is Preset.ENVOY:
-            raise ValueError(
-                "preset envoy needs provider.kind Prometheus: the edge is no pod of the service"
-            )
+        if self.preset in EDGES:
+            raise ValueError(_needs_prometheus(self.preset))
 
     def _refuse_equal_names(self) -> None:
         names = [metric.name for metric in self.metrics]

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from rollout.resources.guarded import merge
 from rollout.resources.objects import annotations_of, name_of
-from rollout.resources.words import LATCH, POD_TEMPLATE_HASH, RESTORE
+from rollout.resources.words import EPOCH, LATCH, POD_TEMPLATE_HASH, RESTORE
 from rollout.resources.writes import Kind, Object, Patch, Write
 from rollout.traffic.notes import read_note, write_note
 from rollout.traffic.router import ALL, Settings, Split, Steered, UnreachableSplitError, View
@@ -103,7 +103,7 @@ def restore(service: Object, hashes: Collection[str], before: Mapping[str, Any])
     None when nothing of ours is left.
     """
     notes = annotations_of(service)
-    removed: dict[str, Any] = {key: None for key in (RESTORE, LATCH) if key in notes}
+    removed: dict[str, Any] = {key: None for key in (RESTORE, LATCH, EPOCH) if key in notes}
     ours = pinned(service) in hashes
     if not removed and not ours:
         return None

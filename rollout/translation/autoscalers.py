@@ -21,6 +21,7 @@ def fixed_base(objects: Objects, target: Object | None) -> bool:
 
 
 def _need_not_fall(metric: Any) -> bool:
-    detail = metric.get(str(metric.get("type", "")).lower()) or {}
+    type_ = str(metric.get("type", ""))
+    detail = metric.get(type_[:1].lower() + type_[1:]) or {}
     target = detail.get("target") or {}
     return detail.get("name") == "memory" or target.get("type") == "Value"

@@ -35,6 +35,7 @@ def deployment_view(objects: Objects, deployment: Object) -> DeploymentView:
         template=spec["template"],
         observed=status.get("observedGeneration", 0) >= generation,
         labels=(spec["template"].get("metadata") or {}).get("labels") or {},
+        selector=(spec.get("selector") or {}).get("matchLabels") or {},
         updated=int(status.get("updatedReplicas", 0)),
         current=int(status.get("replicas", 0)),
         available=int(status.get("availableReplicas", 0)),

@@ -24,7 +24,7 @@ def snapshot(objects: Objects) -> Snapshot:
     rollout = Rollout.model_validate(objects.rollout) if objects.rollout is not None else None
     resolved = release.status.resolved
     policy, problem = policy_of(objects, release, rollout)
-    scene = _scene(objects, release, rollout)
+    scene = scene_of(objects, release, rollout)
     target, found, preview = scene.target, scene.found, scene.preview
     version = version_of(release, rollout, target, resolved)
     missing = (*_missing_target(rollout, scene), *found.missing, *problem, *_no_preview(scene))
@@ -57,7 +57,8 @@ def snapshot(objects: Objects) -> Snapshot:
     )
 
 
-def _scene(objects: Objects, release: Release, rollout: Rollout | None) -> Scene:
+def scene_of(objects: Objects, release: Release, rollout: Rollout | None) -> Scene:
+    """Find the objects that a release is about."""
     resolved = release.status.resolved
     strategy = _strategy(release, rollout)
     traffic = resolved.traffic if resolved else (rollout.spec.traffic if rollout else Traffic())

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from rollout.resources.guarded import json_patch, merge
 from rollout.resources.objects import annotations_of
-from rollout.resources.words import LATCH, RESTORE
+from rollout.resources.words import EPOCH, LATCH, RESTORE
 from rollout.resources.writes import Kind, Object, Patch
 from rollout.traffic.notes import read_note, write_note
 
@@ -69,9 +69,9 @@ def restore(
     """
     notes = annotations_of(target)
     if keep_paused:
-        latched: dict[str, Any] = {LATCH: None} if LATCH in notes else {}
-        return merge(Kind.DEPLOYMENT, target, {}, latched) if latched else None
+        marks: dict[str, Any] = {key: None for key in (LATCH, EPOCH) if key in notes}
+        return merge(Kind.DEPLOYMENT, target, {}, marks) if marks else None
     before = (read_note(notes) or saved or {PAUSED: is_paused(target)}).get(PAUSED, False)
-    removed: dict[str, Any] = {key: None for key in (RESTORE, LATCH) if key in notes}
+    removed: dict[str, Any] = {key: None for key in (RESTORE, LATCH, EPOCH) if key in notes}
     body = {} if before == is_paused(target) else {"spec": {"paused": True if before else None}}
     return merge(Kind.DEPLOYMENT, target, body, removed) if removed or body else None

@@ -13,12 +13,13 @@ from rollout.resources.names import beside
 from rollout.resources.objects import annotations_of, name_of, uid_of
 from rollout.resources.release import Release, ReleaseStatus
 from rollout.resources.rollout import Rollout, Traffic
-from rollout.resources.words import LATCH, RESTORE_FINALIZER
+from rollout.resources.words import EPOCH, LATCH, RESTORE_FINALIZER
 from rollout.resources.writes import Kind, Object, Patch, Write
 from rollout.traffic.registry import router
 from rollout.traffic.router import Settings, Split, Steered, our_labels
 from rollout.traffic.side import create_side_service, side_service_name
 from rollout.translation import candidates, targets, tending
+from rollout.translation.epochs import unstamped
 from rollout.translation.objects import Objects
 from rollout.translation.ownership import Owner, made_by
 
@@ -26,21 +27,41 @@ from rollout.translation.ownership import Owner, made_by
 def writes(action: actions.Action, objects: Objects) -> tuple[Write, ...]:
     """Say which writes carry an action out; none when the objects are so already."""
     if isinstance(action, actions.StatusAction):
-        return _as_tuple(status_patch(objects.release, action.status))
-    if isinstance(action, actions.FinalizerAction):
-        wanted = isinstance(action, actions.AddFinalizer)
-        return _as_tuple(_finalizer(objects, action.kind, action.name, wanted=wanted))
+        return _of_status(action, objects)
+    if isinstance(action, actions.RemoveFinalizer):
+        return _last_finalizer(action, objects)
+    if isinstance(action, actions.TrafficAction):
+        return _of_traffic(action, objects)
+    return _as_tuple(_of_one(action, objects))
+
+
+def _of_one(action: actions.SingleAction, objects: Objects) -> Write | None:
+    """Say the one write of an action that has no more."""
+    if isinstance(action, actions.AddFinalizer):
+        return _finalizer(objects, action.kind, action.name, wanted=True)
     if isinstance(action, actions.TargetAction):
-        return _as_tuple(_of_target(action, objects))
+        return _of_target(action, objects)
     if isinstance(action, actions.CandidateAction):
-        return _as_tuple(_of_candidate(action, objects))
-    if isinstance(action, actions.TriggerAction):
-        return _as_tuple(_of_trigger(action, objects))
-    return _of_traffic(action, objects)
+        return _of_candidate(action, objects)
+    return _of_trigger(action, objects)
 
 
 def _as_tuple(write: Write | None) -> tuple[Write, ...]:
     return () if write is None else (write,)
+
+
+def _of_status(action: actions.StatusAction, objects: Objects) -> tuple[Write, ...]:
+    patch = status_patch(objects.release, action.status)
+    left = unstamped(objects) if action.status.phase.ended else ()
+    return (*left, *_as_tuple(patch))
+
+
+def _last_finalizer(action: actions.RemoveFinalizer, objects: Objects) -> tuple[Write, ...]:
+    """Nothing of ours is left on an object once the server may forget the release."""
+    patch = _finalizer(objects, action.kind, action.name, wanted=False)
+    if patch is None or objects.namespace_terminating:
+        return _as_tuple(patch)
+    return (*(left for left in unstamped(objects) if left.kind is not action.kind), patch)
 
 
 def _of_traffic(action: actions.TrafficAction, objects: Objects) -> tuple[Write, ...]:
@@ -72,7 +93,8 @@ def _finalizer(objects: Objects, kind: Kind, name: str, *, wanted: bool) -> Writ
         return None
     kept = [f for f in present if f != RESTORE_FINALIZER]
     finalizers = [*kept, RESTORE_FINALIZER] if wanted else kept
-    return merge(kind, obj, {"metadata": {"finalizers": finalizers}})
+    marks = {EPOCH: None} if not wanted and EPOCH in annotations_of(obj) else {}
+    return merge(kind, obj, {"metadata": {"finalizers": finalizers}}, marks)
 
 
 def _of_target(action: actions.TargetAction, objects: Objects) -> Write | None:

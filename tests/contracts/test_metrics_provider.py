@@ -6,21 +6,27 @@ pods, processes and series in between.
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final, Protocol
 
 import pytest
 
-from rollout.analysis.counts import Counting, Missing, Pair, Reading
+from rollout.analysis.counts import Counting, Missing, Outcome, Pair, Reading
 from rollout.analysis.signals import Track, signals
-from rollout.metrics.provider import MetricsProvider, Side, TrackQuery
+from rollout.metrics.credentials import Keys
+from rollout.metrics.provider import Ask, MetricsProvider, Side, TrackQuery
 from rollout.metrics.registry import provider
+from rollout.resources.access import FromSecret, SecretRef, Tls
 from rollout.resources.metric import LatencyMetric, RatioMetric
 from rollout.resources.policy import RolloutPolicySpec
 from rollout.resources.provider import PrometheusProvider
 from tests.analysis.build import pair
 from tests.metrics.pods import ADDRESSES, Pods, pods
+from tests.prometheus.certificates import Authority
 from tests.prometheus.config import Target
+from tests.prometheus.proxy import Guard, Proxy
 from tests.prometheus.server import Prometheus
 
 pytestmark = pytest.mark.system
@@ -35,6 +41,7 @@ class Case(Protocol):
     """A provider in its world."""
 
     policy: RolloutPolicySpec
+    keys: Keys
     lag: float
     """Seconds until what pods count is seen, at most."""
 
@@ -46,6 +53,7 @@ class ScrapeCase:
     """Reads the pods themselves, so there is nothing between."""
 
     policy = POLICY
+    keys = Keys()
     lag = 0.1
 
     def know(self, own: Pods) -> None:
@@ -59,6 +67,7 @@ class PrometheusCase:
 
     def __init__(self, server: Prometheus) -> None:
         self._server = server
+        self.keys = Keys()
         self.policy = POLICY.model_copy(
             update={"provider": PrometheusProvider(address=server.address)}
         )
@@ -69,17 +78,55 @@ class PrometheusCase:
         self._server.set_targets([Target(p.reached, {**labels, "pod": p.name}) for p in own.all])
 
 
+class SecuredCase(PrometheusCase):
+    """Asks it through a guard that wants all there is: TLS both ways, a token, a tenant, a path."""
+
+    def __init__(self, server: Prometheus, stack: ExitStack, folder: Path) -> None:
+        super().__init__(server)
+        authority = Authority(folder, "monitoring")
+        guard = Guard(
+            headers={"Authorization": "Bearer sesame", "X-Scope-OrgID": "shop"},
+            prefix="/metrics/prometheus",
+            certificate=authority.issue("prometheus"),
+            clients=authority.own.certificate,
+        )
+        secret = {"token": b"sesame\n", "ca.crt": authority.pem, **authority.issue("us").data()}
+        self.keys = Keys(lambda _, __: secret)
+        self.policy = POLICY.model_copy(
+            update={
+                "provider": PrometheusProvider(
+                    address=stack.enter_context(Proxy(server.address, guard)).address,
+                    bearer_token=from_secret("token"),
+                    tenant="shop",
+                    tls=Tls(
+                        ca=from_secret("ca.crt"),
+                        certificate=from_secret("tls.crt"),
+                        key=from_secret("tls.key"),
+                    ),
+                )
+            }
+        )
+
+
+def from_secret(key: str) -> FromSecret:
+    return FromSecret(secret_ref=SecretRef(name="prometheus", key=key))
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     with Prometheus(tmp_path_factory.mktemp("prometheus")) as running:
         yield running
 
 
-@pytest.fixture(params=["scrape", "prometheus"])
-def case(request: pytest.FixtureRequest) -> Case:
+@pytest.fixture(params=["scrape", "prometheus", "secured prometheus"])
+def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
     if request.param == "scrape":
-        return ScrapeCase()
-    return PrometheusCase(request.getfixturevalue("server"))
+        yield ScrapeCase()
+        return
+    server = request.getfixturevalue("server")
+    with ExitStack() as stack:
+        secured = request.param == "secured prometheus"
+        yield SecuredCase(server, stack, tmp_path) if secured else PrometheusCase(server)
 
 
 @pytest.fixture
@@ -96,12 +143,12 @@ class Watch:
         self._counting = Counting()
         self.reading: Reading | None = None
         self.sums: dict[str, Pair] = {}
-        self.provider: MetricsProvider = provider(case.policy, ADDRESSES)
+        self.provider: MetricsProvider = provider(case.policy, ADDRESSES, case.keys)
         case.know(own)
 
     def look(self) -> Reading:
         """Take one reading into the sums."""
-        outcome = self.provider.sample(self._own.query(), datetime.now(UTC))
+        (outcome,) = self._sample()
         assert isinstance(outcome, Reading), outcome
         self._counting, block = self._counting.take(outcome, signals(self._case.policy))
         for name, counts in (block.pairs if block else {}).items():
@@ -118,8 +165,13 @@ class Watch:
             self._look_if_there_is_anything()
 
     def _look_if_there_is_anything(self) -> None:
-        if not isinstance(self.provider.sample(self._own.query(), datetime.now(UTC)), Missing):
+        (outcome,) = self._sample()
+        if not isinstance(outcome, Missing):
             self.look()
+
+    def _sample(self) -> list[Outcome]:
+        ask = Ask(self._case.policy, self._own.query())
+        return self.provider.sample([ask], datetime.now(UTC))
 
     def begin(self, targets: int) -> None:
         """Look until all pods are read: what they counted before is no one's."""
@@ -244,8 +296,8 @@ def test_bound_that_the_histogram_lacks_is_told_and_spoils_nothing_else(
 
 
 def test_without_pods_there_is_nothing_to_count(case: Case) -> None:
-    asked = provider(case.policy, ADDRESSES)
+    asked = provider(case.policy, ADDRESSES, case.keys)
     nobody = TrackQuery("shop", Side("a", "web"), Side("b", "web-candidate"))
-    outcome = asked.sample(nobody, datetime.now(UTC))
+    (outcome,) = asked.sample([Ask(case.policy, nobody)], datetime.now(UTC))
     asked.close()
     assert isinstance(outcome, Missing)

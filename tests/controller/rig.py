@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 
+from rollout.controller.fence import Fence
 from rollout.controller.follow import Heard
 from rollout.controller.metrics import Metrics
 from rollout.controller.observe import Observer
@@ -152,10 +153,12 @@ class Rig:
         self.writer = Writer(self.cluster, self.lead, self.view, self.metrics)
         self.record = Record(self.writer, self.teller, lambda: self.time)
         self.terminating = False
+        self.epoch = "1/rig"
         self.reconciler = Reconciler(
             observer=Observer(self.view, lambda _: self.terminating),
             decide=decide,
             writer=self.writer,
+            fence=Fence(self.writer, lambda: self.epoch),
             record=self.record,
             hearing=self.ears,
             metrics=self.metrics,

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -20,7 +20,7 @@ from rollout.controller.follow import Heard, restored
 from rollout.controller.metrics import Metrics
 from rollout.controller.query import track_query
 from rollout.controller.queue import Key
-from rollout.metrics.provider import TrackQuery
+from rollout.metrics.provider import Ask, TrackQuery
 from rollout.resources.metric import RatioMetric
 from rollout.resources.policy import Bounded, RolloutPolicySpec, Then
 from rollout.resources.release import Hashes, Phase, Release, Weight
@@ -43,18 +43,18 @@ class Provider:
     fails: str = ""
     takes: float = 0.0
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
-    queries: list[tuple[float, TrackQuery]] = field(default_factory=list)
+    queries: list[tuple[float, list[TrackQuery]]] = field(default_factory=list)
     threads: set[int] = field(default_factory=set)
     closed: threading.Event = field(default_factory=threading.Event)
 
-    def sample(self, query: TrackQuery, at: datetime) -> Outcome:
-        self.queries.append((time.monotonic(), query))
+    def sample(self, asks: Sequence[Ask], at: datetime) -> list[Outcome]:
+        self.queries.append((time.monotonic(), [ask.query for ask in asks]))
         self.threads.add(threading.get_ident())
         time.sleep(self.takes)
         if self.error is not None:
             raise self.error
         if self.fails:
-            return Failed(at, self.fails)
+            return [Failed(at, self.fails)] * len(asks)
         seconds = (at - self.began).total_seconds()
         counters = {}
         for track, rate in self.rates.items():
@@ -62,7 +62,8 @@ class Provider:
             one = Series(track.value)
             counters[CounterId(track, "errors", TOTAL)] = {one: total}
             counters[CounterId(track, "errors", BAD)] = {one: bad}
-        return Reading(at, counters, frozenset(track.value for track in self.rates))
+        read = Reading(at, counters, frozenset(track.value for track in self.rates))
+        return [read] * len(asks)
 
     def close(self) -> None:
         self.closed.set()
@@ -315,3 +316,131 @@ def test_after_the_cutover_the_users_service_leads_to_the_candidate() -> None:
     marks = {"cutover": datetime.now(UTC)}
     query = track_query(release(Phase.BAKING, marks=marks), ())
     assert (query.stable.service, query.candidate.service) == ("", "web")
+
+
+# --- many releases, one reader
+
+
+def numbered(number: int, interval: float = INTERVAL, **status: Any) -> Release:
+    one = release(**status)
+    resolved = one.status.resolved
+    assert resolved is not None
+    policy = resolved.policy.model_copy(update={"interval": timedelta(seconds=interval)})
+    changed = {"resolved": resolved.model_copy(update={"policy": policy})}
+    metadata = one.metadata.model_copy(update={"uid": f"u{number}", "name": f"web-{number}"})
+    status_ = one.status.model_copy(update=changed)
+    return one.model_copy(update={"status": status_, "metadata": metadata})
+
+
+def asked(desk: Desk) -> list[int]:
+    return [len(queries) for _, queries in list(desk.provider.queries)]
+
+
+def test_releases_of_one_provider_are_read_together_on_one_thread(desk: Desk) -> None:
+    releases = [numbered(n, 0.4) for n in range(30)]
+    for one in releases:
+        desk.collector.attend(one)
+    until(lambda: asked(desk)[-1:] == [30], "a reading for all")
+    began, before = time.monotonic(), len(asked(desk))
+    until(lambda: len(asked(desk)) >= before + 5, "five more readings")
+    assert asked(desk)[before:] == [30] * (len(asked(desk)) - before)
+    assert time.monotonic() - began > 4 * 0.4
+    assert len(desk.provider.threads) == 1
+
+
+def test_those_that_join_between_ticks_are_read_soon(desk: Desk) -> None:
+    """What they count from then on counts, instead of from the next tick on."""
+    desk.collector.attend(numbered(0, 2.0))
+    until(lambda: desk.provider.queries, "a first reading")
+    for number in range(1, 30):
+        desk.collector.attend(numbered(number, 2.0))
+    until(lambda: sum(asked(desk)) == 30, "all are read", 1.0)
+    assert len(asked(desk)) <= 3
+
+
+def test_releases_with_another_interval_are_read_apart(desk: Desk) -> None:
+    desk.collector.attend(numbered(1))
+    desk.collector.attend(numbered(2, 0.2))
+    until(lambda: len(asked(desk)) >= 8, "readings")
+    assert set(asked(desk)) == {1}
+    assert len(desk.provider.threads) == 2
+
+
+def test_stages_that_begin_between_ticks_share_the_readings_between_them(desk: Desk) -> None:
+    """Each gets a reading soon after it begins, and yet there are few."""
+    releases = [numbered(n, 1.0) for n in range(40)]
+    for one in releases:
+        desk.collector.attend(one)
+    until(lambda: all(reached(desk, one) == 20 for one in releases), "counts at 20 %")
+    before, began, starts = len(asked(desk)), time.monotonic(), dict[int, datetime]()
+    for number in range(40):
+        starts[number] = datetime.now(UTC)
+        weight = Weight(asked=50, applied=50)
+        moved = numbered(number, 1.0, weight=weight, marks={"weight": starts[number]})
+        desk.collector.attend(moved)
+        releases[number] = moved
+        time.sleep(0.02)
+    until(lambda: all(reached(desk, one) == 50 for one in releases), "counts at 50 %")
+    took = time.monotonic() - began
+    assert len(asked(desk)) - before <= 4 * took + 2
+    for number, one in enumerate(releases):
+        evidence = desk.collector.heard(one).evidence
+        assert evidence is not None
+        late = (evidence.strata[-1].since - starts[number]).total_seconds()
+        assert 0 <= late < 0.6, "its first block begins soon after the stage"
+
+
+def reached(desk: Desk, one: Release) -> int:
+    """Tell the weight at which requests were counted last."""
+    evidence = desk.collector.heard(one).evidence
+    return evidence.strata[-1].stage.weight if evidence and evidence.strata else 0
+
+
+def test_a_failure_of_the_provider_reaches_each_release(desk: Desk) -> None:
+    desk.provider.fails = "out of sorts"
+    releases = [numbered(n) for n in range(5)]
+    for one in releases:
+        desk.collector.attend(one)
+
+    def troubles() -> list[str]:
+        found = [desk.collector.heard(one).evidence for one in releases]
+        return [one.trouble.message for one in found if one and one.trouble]
+
+    until(lambda: troubles() == ["out of sorts"] * 5, "the failure on each")
+
+
+def test_a_release_that_leaves_takes_nobody_with_it(desk: Desk) -> None:
+    desk.collector.attend(numbered(1))
+    desk.collector.attend(numbered(2))
+    until(lambda: asked(desk)[-1:] == [2], "both are read")
+    desk.collector.leave("u1")
+    until(lambda: asked(desk)[-1] == 1, "only one is read")
+    assert not desk.provider.closed.is_set()
+    desk.collector.leave("u2")
+    assert desk.provider.closed.wait(2)
+    desk.provider.closed.clear()
+    desk.collector.attend(numbered(3))
+    until(lambda: verdict(desk, numbered(3)), "a new reader for the next")
+
+
+def test_each_release_asks_for_its_own_pods_only(desk: Desk) -> None:
+    mine, others = pod("web-c-1", "c"), pod("x-1", "x")
+    woken: list[Any] = []
+    collector = Collector(
+        lambda _: desk.provider,
+        lambda _: (mine, others),
+        lambda *given: woken.append(given),
+        lambda: datetime.now(UTC),
+        Metrics(),
+    )
+    collector.attend(release(hashes=Hashes(stable="s", candidate="c")))
+    collector.attend(
+        numbered(2).model_copy(
+            update={"status": release(hashes=Hashes(stable="x", candidate="y")).status}
+        )
+    )
+    until(lambda: asked(desk)[-1:] == [2], "both are read")
+    collector.stop()
+    first, second = desk.provider.queries[-1][1]
+    assert [p.name for p in first.candidate.pods] == ["web-c-1"]
+    assert [p.name for p in second.stable.pods] == ["x-1"]

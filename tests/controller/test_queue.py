@@ -47,6 +47,14 @@ def test_an_urgent_key_is_served_before_all_that_wait(queue: WorkQueue) -> None:
     assert taken(queue) == [C, A, B]
 
 
+def test_who_takes_only_what_is_urgent_leaves_the_rest(queue: WorkQueue) -> None:
+    queue.add(A)
+    assert queue.take(timeout=0, urgent_only=True) is None
+    queue.add(B, urgent=True)
+    assert queue.take(timeout=0, urgent_only=True) == B
+    assert taken(queue) == [A]
+
+
 def test_a_waiting_key_that_becomes_urgent_moves_to_the_front_and_stays_single(
     queue: WorkQueue,
 ) -> None:

@@ -8,12 +8,13 @@ import pytest
 from rollout.controller.execute import execute
 from rollout.controller.queue import Key
 from rollout.controller.record import RECONCILED, Recorded
+from rollout.controller.worth import NUMBERS_AFTER, WORDS_AFTER
 from rollout.engine.plan import Action, Enter, Event, PauseTarget, Plan, Select
 from rollout.kube.errors import Forbidden, ServerFault
 from rollout.kube.events import EventLevel
 from rollout.resources.conditions import Condition
 from rollout.resources.model import rfc3339
-from rollout.resources.release import Phase, ReleaseStatus, TimelineEntry
+from rollout.resources.release import Phase, ReleaseStatus, TimelineEntry, Verdict
 from rollout.resources.writes import Delete, Kind, Object, Write
 from tests import build
 from tests.controller.rig import SPACE, START, Rig
@@ -142,17 +143,54 @@ def test_a_lost_race_changes_no_status(rig: Rig) -> None:
     assert rig.teller.told == []
 
 
-def test_evidence_goes_with_a_write_but_is_worth_one_only_once_a_minute(rig: Rig) -> None:
-    def evident(seconds: float) -> ReleaseStatus:
-        until = rfc3339(START + timedelta(seconds=seconds))
-        return STATUS.model_copy(update={"evidence": {"looks": 1, "until": until}})
+def judged(seconds: float, result: str = "Undecided") -> ReleaseStatus:
+    at = START + timedelta(seconds=seconds)
+    verdict = Verdict(result=result, message=f"after {seconds} s", at=at)
+    return STATUS.model_copy(
+        update={"verdict": verdict, "evidence": {"looks": 1, "until": rfc3339(at)}}
+    )
 
-    assert recorded(rig, status=evident(0)).written
-    assert not recorded(rig, status=evident(59)).written
-    assert recorded(rig, status=evident(60)).written
-    moved = evident(61).model_copy(update={"message": "news"})
+
+def test_numbers_alone_wait_a_moment_and_go_with_the_next_write(rig: Rig) -> None:
+    recorded(rig, status=judged(0))
+    waits = recorded(rig, status=judged(1))
+    assert not waits.written
+    assert waits.due == rig.time + NUMBERS_AFTER
+    assert recorded(rig, status=judged(2, "Fail")).written
+    assert rig.release().status.verdict == judged(2, "Fail").verdict
+
+
+def test_numbers_alone_are_written_when_they_have_waited(rig: Rig) -> None:
+    recorded(rig, status=judged(0))
+    for seconds in range(4):
+        recorded(rig, status=judged(seconds))
+        rig.pass_time(1)
+    assert rig.release().status.verdict == judged(3).verdict
+
+
+def test_words_alone_are_written_when_they_still_hold_after_a_moment(rig: Rig) -> None:
+    recorded(rig)
+    words = STATUS.model_copy(update={"message": "1 of 2 pods"})
+    waits = recorded(rig, status=words)
+    assert not waits.written
+    assert waits.due == rig.time + WORDS_AFTER
+    rig.pass_time(WORDS_AFTER.total_seconds())
+    assert recorded(rig, status=words).written
+    assert rig.release().status.message == "1 of 2 pods"
+
+
+def test_words_do_not_wait_when_something_lasting_changes(rig: Rig) -> None:
+    recorded(rig)
+    moved = STATUS.model_copy(update={"message": "held", "marks": {"weight": START}})
     assert recorded(rig, status=moved).written
-    assert rig.release().status.evidence == moved.evidence
+
+
+def test_after_another_write_words_wait_for_the_pass_that_follows(rig: Rig) -> None:
+    recorded(rig)
+    words = STATUS.model_copy(update={"message": "pausing"})
+    recorded(rig, status=words)
+    rig.pass_time(10)
+    assert not recorded(rig, PauseTarget(), status=words).written
 
 
 def test_a_release_that_is_gone_meanwhile_is_no_failure(rig: Rig) -> None:

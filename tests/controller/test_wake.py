@@ -6,6 +6,7 @@ from typing import Any
 from rollout.controller.queue import Key
 from rollout.controller.wake import Waker
 from rollout.kube.cache import Change, ChangeType
+from rollout.resources.words import EPOCH
 from rollout.resources.writes import Kind, Object
 
 WEB, API, IDLE = Key("shop", "web"), Key("shop", "api"), Key("shop", "idle")
@@ -82,6 +83,14 @@ def woken(kind: Kind, old: Object | None, new: Object | None) -> list[tuple[Key,
 
 def keys(kind: Kind, old: Object | None, new: Object | None) -> list[Key]:
     return [key for key, _ in woken(kind, old, new)]
+
+
+def test_the_stamp_of_a_leader_wakes_nobody() -> None:
+    before = thing("web", annotations={"a": "b"})
+    for kind in (Kind.SERVICE, Kind.RELEASE, Kind.ROLLOUT):
+        after = thing("web", annotations={"a": "b", EPOCH: "2/another"})
+        assert woken(kind, before, after) == []
+    assert woken(Kind.SERVICE, before, thing("web", annotations={"a": "c"})) != []
 
 
 def test_a_new_release_is_urgent() -> None:

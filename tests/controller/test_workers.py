@@ -152,6 +152,22 @@ def test_one_key_that_takes_long_does_not_hold_another(shop: Shop) -> None:
     assert shop.passes.keys == [A, B]
 
 
+def test_what_is_urgent_does_not_wait_for_workers_that_are_busy(shop: Shop) -> None:
+    urgent = Key("shop", "urgent")
+
+    def slow(key: Key) -> Result:
+        time.sleep(0.0 if key == urgent else 0.5)
+        return Result()
+
+    shop.passes.say = slow
+    for key in (A, B, Key("shop", "c")):
+        shop.queue.add(key)
+    time.sleep(0.05)
+    shop.queue.add(urgent, urgent=True)
+    time.sleep(0.1)
+    assert shop.passes.keys == [A, B, urgent]
+
+
 def test_a_pass_that_hangs_is_told(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rollout.controller.workers.STUCK_SECONDS", 0.05)
 
@@ -175,6 +191,7 @@ def test_a_worker_that_lost_the_lease_ends_and_says_so() -> None:
     workers = Workers(1, Passes(lose), queue, Clock(queue), metrics=Metrics(), now=now)
     workers.start()
     queue.add(A)
-    assert workers.join(2)
+    assert not workers.join(1), "the other worker goes on until the queue stops"
     assert workers.problems() == ["worker-0 has ended"]
     queue.stop()
+    assert workers.join(2)

@@ -138,9 +138,28 @@ def namesake(objects: Objects) -> None:
     objects["Candidate"] = build.deployment("web-candidate", replicas=1)
 
 
+def shipped(objects: Objects, labels: dict[str, str]) -> None:
+    template = copy.deepcopy(objects["Deployment"]["spec"]["template"])
+    template["metadata"]["labels"] = labels
+    template["spec"]["containers"][0]["image"] = "registry.local/web:v2"
+    objects["Release"]["spec"] = {"rollout": "web", "template": template}
+
+
+def template_without_selector(objects: Objects) -> None:
+    shipped(objects, {"name": "web"})
+
+
+def template_without_service(objects: Objects) -> None:
+    objects["Deployment"]["spec"]["template"]["metadata"]["labels"]["tier"] = "front"
+    objects["Service"]["spec"]["selector"] = {"app": "web", "tier": "front"}
+    shipped(objects, {"app": "web"})
+
+
 @pytest.mark.parametrize(
     ("change", "fix"),
     [
+        (template_without_selector, "Deployment web selects pods by app=web, and the new template"),
+        (template_without_service, "Service web selects pods by tier=front, and the new template"),
         (service_elsewhere, "Service shop does not select the target's pods"),
         (ingress_elsewhere, "Ingress shop routes to none of the Services (web): correct"),
         (no_preview, "previewService: there is no Service preview: create it"),

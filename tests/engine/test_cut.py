@@ -9,13 +9,14 @@ import pytest
 from rollout.resources.release import Phase, Release
 from rollout.resources.writes import Kind, Object
 from rollout.simulate.world import Cut, World
+from tests.engine.hands import HANDS
 from tests.engine.stories import STORIES as PLAIN
 from tests.engine.stories import Story
 from tests.engine.trouble import TROUBLES
 from tests.engine.watch import Watch, all_is_given_back
 
 NAME = "web-v2"
-STORIES = (*PLAIN, *TROUBLES)
+STORIES = (*PLAIN, *TROUBLES, *HANDS)
 
 
 @dataclass
@@ -54,12 +55,13 @@ class Play:
         return release.status.phase.ended or (stopped and len(self.done) == len(self.story.deeds))
 
     def tell(self, cut: int | None = None) -> None:
-        """Play the story; the controller is killed after `cut` writes and started again."""
+        """Play the story; the controller is killed after `cut` writes; another one leads."""
         self.world.fuel = cut
         try:
             self.world.run(NAME, until=self.over)
         except Cut:
             self.world.fuel = None
+            self.world.take_over(NAME, f"{cut}/another")
             self.world.run(NAME, until=self.over)
 
     def settle(self) -> None:

@@ -36,6 +36,14 @@ VALUE = {
     "type": "External",
     "external": {"metric": {"name": "queue"}, "target": {"type": "Value", "value": "30"}},
 }
+CONTAINER = {
+    "type": "ContainerResource",
+    "containerResource": {
+        "name": "memory",
+        "container": "web",
+        "target": {"type": "Utilization", "averageUtilization": 70},
+    },
+}
 PER_POD = {
     "type": "Pods",
     "pods": {"metric": {"name": "rps"}, "target": {"type": "AverageValue", "averageValue": "30"}},
@@ -78,7 +86,11 @@ def test_the_candidate_grows_with_the_target_and_does_not_shrink(metric: dict[st
     assert candidate(world) == 4
 
 
-@pytest.mark.parametrize("metric", [resource("memory"), VALUE], ids=["memory", "value"])
+@pytest.mark.parametrize(
+    "metric",
+    [resource("memory"), CONTAINER, VALUE],
+    ids=["memory", "memory of a container", "value"],
+)
 def test_the_size_at_the_start_is_the_base_where_an_autoscaler_need_not_follow(
     metric: dict[str, Any],
 ) -> None:

@@ -12,7 +12,7 @@ from rollout.engine.plan import (
     SetWeight,
 )
 from rollout.resources.release import Phase, Release
-from rollout.resources.words import LATCH, POD_TEMPLATE_HASH, RESTORE, TRACK
+from rollout.resources.words import EPOCH, LATCH, POD_TEMPLATE_HASH, RESTORE, TRACK
 from rollout.resources.writes import Kind, Object
 from rollout.simulate.world import World
 from tests.engine.stories import Story
@@ -142,7 +142,9 @@ class Watch:
         """I2."""
         if not isinstance(action, SetWeight) or action.weight == 0:
             return
-        assert release.status.phase is Phase.PROGRESSING, f"I2: {action}"
+        where = release.status.paused_from
+        phase = where.phase if where else release.status.phase
+        assert phase is Phase.PROGRESSING, f"I2: {action}"
         resolved = release.status.resolved
         assert resolved is not None
         assert resolved.strategy.canary is not None
@@ -211,6 +213,7 @@ def all_is_given_back(world: World, story: Story, before: dict[str, Object]) -> 
         if not story.edited:
             assert RESTORE not in notes, key
         assert LATCH not in notes, key
+        assert EPOCH not in notes, key
         if kind == "SERVICE":
             assert new["spec"]["selector"] == old["spec"]["selector"], key
         if kind == "DEPLOYMENT":
@@ -222,3 +225,5 @@ def all_is_given_back(world: World, story: Story, before: dict[str, Object]) -> 
         assert {str(o["metadata"]["name"]) for o in world.all(ours)} == kept
     for service in world.all(Kind.SERVICE):
         assert POD_TEMPLATE_HASH not in service["spec"]["selector"], "a Service stays narrowed"
+    for rollout in world.all(Kind.ROLLOUT):
+        assert EPOCH not in (rollout["metadata"].get("annotations") or {}), "the Rollout is stamped"

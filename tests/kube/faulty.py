@@ -389,6 +389,14 @@ def stays_silent(answer: Answer) -> None:
     answer.hold()
 
 
+def keeps_alive(answer: Answer) -> None:
+    """Accept a watch, then keep it open with empty lines for ever, as some proxies do."""
+    answer.begin()
+    while not answer.server.released.wait(0.02):
+        answer.chunk(b"\n")
+    answer.cut()
+
+
 def half_an_event(answer: Answer) -> None:
     """Break off in the middle of an event."""
     answer.begin()

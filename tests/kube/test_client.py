@@ -467,11 +467,15 @@ def test_events_cut_anywhere_by_the_network_arrive_whole(
     assert names == ["näme-0", "näme-1", "näme-2"]
 
 
-def test_a_watch_that_stays_silent_past_its_time_counts_as_dead(
-    server: FaultyServer, cluster: HttpCluster, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("fault", [faulty.stays_silent, faulty.keeps_alive])
+def test_a_watch_with_nothing_in_it_past_its_time_counts_as_dead(
+    server: FaultyServer,
+    cluster: HttpCluster,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: faulty.Fault,
 ) -> None:
     monkeypatch.setattr("rollout.kube.client.WATCH_GRACE_SECONDS", -0.8)
-    server.fault("watch", faulty.stays_silent)
+    server.fault("watch", fault)
     began = time.monotonic()
     with pytest.raises(Unreachable):
         list(cluster.watch(Kind.POD, "shop", "1", 1))

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from rollout.kube.client import connect
-from rollout.kube.credentials import from_kubeconfig, from_server
+from rollout.kube.credentials import TokenFile, from_kubeconfig, from_server
 from rollout.kube.errors import NotConfigured
 
 
@@ -106,7 +106,46 @@ def test_in_a_pod_its_service_account_is_used(
     monkeypatch.setattr("rollout.kube.credentials.POD_NAMESPACE_FILE", tmp_path / "namespace")
     configuration, namespace = from_kubeconfig(None, None)
     assert (configuration.host, namespace) == ("https://10.0.0.1:443", "shop")
-    assert configuration.get_api_key_with_prefix("BearerToken") == "bearer abc"
+    assert configuration.get_api_key_with_prefix("BearerToken") == "Bearer abc"
+    (tmp_path / "token").write_text("renewed")
+    assert configuration.get_api_key_with_prefix("BearerToken") == "Bearer renewed"
+
+
+def test_a_token_in_a_file_beside_the_kubeconfig_is_read_again_when_it_is_renewed(
+    tmp_path: Path,
+) -> None:
+    file = write(tmp_path / "config", "a", current="a")
+    document = yaml.safe_load(file.read_text())
+    document["users"][0]["user"] = {"tokenFile": "token"}
+    file.write_text(yaml.safe_dump(document))
+    token = tmp_path / "token"
+    token.write_text("old\n")
+    configuration, _ = from_kubeconfig(str(file), None)
+    assert configuration.get_api_key_with_prefix("BearerToken") == "Bearer old"
+    (tmp_path / "renewed").write_text("new")
+    (tmp_path / "renewed").replace(token)
+    assert configuration.get_api_key_with_prefix("BearerToken") == "Bearer new"
+
+
+def test_a_token_that_is_away_for_a_moment_or_empty_is_kept(tmp_path: Path) -> None:
+    configuration, token = from_server("http://a.test", None, None, verify=True), tmp_path / "token"
+    token.write_text("old")
+    TokenFile(token).renew(configuration)
+    token.unlink()
+    assert configuration.get_api_key_with_prefix("BearerToken") == "Bearer old"
+    token.write_text("")
+    assert configuration.get_api_key_with_prefix("BearerToken") == "Bearer old"
+    token.write_text("new")
+    assert configuration.get_api_key_with_prefix("BearerToken") == "Bearer new"
+
+
+def test_a_token_file_that_was_never_there_is_named(tmp_path: Path) -> None:
+    file = write(tmp_path / "config", "a", current="a")
+    document = yaml.safe_load(file.read_text())
+    document["users"][0]["user"] = {"tokenFile": "nowhere/token"}
+    file.write_text(yaml.safe_dump(document))
+    with pytest.raises(NotConfigured, match="nowhere/token"):
+        from_kubeconfig(str(file), None)
 
 
 def test_a_server_can_be_used_without_a_token() -> None:

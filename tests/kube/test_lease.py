@@ -77,6 +77,54 @@ def test_the_lease_is_given_back_at_the_stop_and_taken_at_once(
     wait(lambda: b.told == ["started"])
 
 
+def test_each_leadership_has_an_epoch_of_its_own_that_rises(start: Start) -> None:
+    told = []
+    for identity in ("a", "b", "a"):
+        leader = start(identity)
+        wait(leader.elector.is_leader)
+        told.append(leader.elector.epoch)
+        leader.elector.stop()
+    assert told == ["0/a", "1/b", "2/a"]
+
+
+def test_a_lease_that_is_given_back_is_taken_before_the_next_try_is_due(
+    server: FaultyServer, cluster: HttpCluster
+) -> None:
+    a = Elector(cluster, "system", "controller", "a")
+    b = Elector(cluster, "system", "controller", "b")
+    a.start()
+    wait(a.is_leader)
+    b.start()
+    wait(lambda: server.count("watch"))
+    a.stop()
+    assert wait(b.is_leader) < 0.5  # by itself it would look every two seconds
+    b.stop()
+
+
+@pytest.mark.parametrize("fault", [faulty.says(403), faulty.drops, faulty.ends_at_once])
+def test_a_lease_that_cannot_be_watched_is_asked_for_as_before_and_nobody_spins(
+    server: FaultyServer, start: Start, fault: faulty.Fault
+) -> None:
+    server.fault("watch", fault)
+    a = start("a")
+    wait(a.elector.is_leader)
+    b = start("b")
+    time.sleep(0.5)
+    assert 1 <= server.count("watch") <= 11
+    a.elector.stop()
+    assert wait(b.elector.is_leader) < 0.4
+
+
+def test_a_watch_of_the_lease_does_not_hold_up_the_stop(server: FaultyServer, start: Start) -> None:
+    start("a")
+    b = start("b")
+    wait(lambda: server.count("watch"))
+    began = time.monotonic()
+    b.elector.stop()
+    assert time.monotonic() - began < 0.5
+    assert not b.elector._heeds.is_alive()
+
+
 def test_two_never_lead_at_once(server: FaultyServer, start: Start) -> None:
     both: list[float] = []
     over = threading.Event()
@@ -176,14 +224,16 @@ def test_a_stop_breaks_a_call_that_hangs_and_is_bounded(
 
 def test_work_that_does_not_end_keeps_the_lease(cluster: HttpCluster) -> None:
     """While the work may go on, nobody else may begin."""
-    stuck = threading.Event()
+    begun, stuck = threading.Event(), threading.Event()
 
     def work() -> None:
         stuck.wait(10)
 
-    elector = Elector(cluster, "system", "controller", "a", QUICK, on_stopped=work)
+    elector = Elector(
+        cluster, "system", "controller", "a", QUICK, on_started=begun.set, on_stopped=work
+    )
     elector.start()
-    wait(elector.is_leader)
+    wait(begun.is_set)  # a moment after it leads: until then there is no work to wait for
     elector.stop(0.3)
     assert not elector.is_leader()
     assert holder(cluster) == "a"

@@ -31,9 +31,15 @@ class Wrapped:
         return answer
 
     def watch(
-        self, kind: Kind, namespace: str | None, resource_version: str, timeout_seconds: int
+        self,
+        kind: Kind,
+        namespace: str | None,
+        resource_version: str,
+        timeout_seconds: int,
+        *,
+        name: str | None = None,
     ) -> Iterator[WatchEvent]:
-        return self.cluster.watch(kind, namespace, resource_version, timeout_seconds)
+        return self.cluster.watch(kind, namespace, resource_version, timeout_seconds, name=name)
 
     def within(self, _seconds: float) -> Self:
         return self

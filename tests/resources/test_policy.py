@@ -7,6 +7,7 @@ import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from rollout.resources.access import BasicAuth, FromSecret, SecretRef, Tls
 from rollout.resources.metric import LatencyMetric, Margin, RatioMetric, ValueMetric
 from rollout.resources.policy import RolloutPolicy, RolloutPolicySpec
 from rollout.resources.policy_file import PolicyFileError, read_policy
@@ -62,8 +63,9 @@ REFUSED: Final = [
     ({"interval": "50ms"}, "spec", "interval must be at least 100ms: raise it"),
     ({"metrics": []}, "spec.metrics", "at least 1 item"),
     ({"metric": []}, "spec.metric", "Extra inputs are not permitted"),
-    ({"preset": "apache"}, "spec.preset", "'http' or 'envoy'"),
+    ({"preset": "apache"}, "spec.preset", "'envoy' or 'ingress-nginx'"),
     ({"preset": "envoy"}, "spec", "preset envoy needs provider.kind Prometheus"),
+    ({"preset": "ingress-nginx"}, "spec", "preset ingress-nginx needs provider.kind Prometheus"),
     ({"provider": {"kind": "Graphite"}}, "spec.provider", "'Prometheus', 'Scrape'"),
     ({"provider": {**PROMETHEUS, "address": "prometheus"}}, "spec.provider.address", "pattern"),
     (
@@ -184,8 +186,12 @@ def unexplained(model: type[BaseModel]) -> list[str]:
         LatencyMetric,
         ValueMetric,
         Margin,
+        BasicAuth,
+        FromSecret,
         PrometheusProvider,
         ScrapeProvider,
+        SecretRef,
+        Tls,
     ],
 )
 def test_each_field_explains_itself(model: type[BaseModel]) -> None:

@@ -87,8 +87,11 @@ class Gate:
         self._open = threading.Event()
         self._open.set()
         self._hold: tuple[str, int] | None = None
+        self._before: tuple[str, str] | None = None
         self._state: tuple[str, bool] = ("", False)
         self.written: list[Write] = []
+        self.held: list[str] = []
+        """Writes that have waited, in order."""
         handler = type("Handler", (_Handler,), {"gate": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
@@ -115,6 +118,10 @@ class Gate:
         if write == 0:
             self._open.clear()
 
+    def close_before(self, phase: str, name: str) -> None:
+        """Close in front of the first write of this name in this phase."""
+        self._before = (phase, name)
+
     @property
     def closed(self) -> bool:
         """Whether it has closed."""
@@ -122,7 +129,7 @@ class Gate:
 
     def open(self) -> None:
         """Let through what waits, and all that comes."""
-        self._hold = None
+        self._hold = self._before = None
         self._open.set()
 
     def names(self, phase: str) -> list[str]:
@@ -132,13 +139,21 @@ class Gate:
     def pass_on(self, asked: Asked, headers: dict[str, str]) -> tuple[HTTPConnection, HTTPResponse]:
         """Send a request on, when the gate is open; gives the answer, its body still unread."""
         if asked.counted:
-            self._open.wait(SECONDS)
+            self._await_opening(asked)
         connection = self._connect()
         connection.request(asked.method, asked.path, asked.body or None, headers=headers)
         answer = connection.getresponse()
         if asked.counted and answer.status < 300:
             self._count(asked)
         return connection, answer
+
+    def _await_opening(self, asked: Asked) -> None:
+        if (self._state[0], asked.name) == self._before:
+            self._open.clear()
+        if self._open.is_set():
+            return
+        self.held.append(asked.name)
+        self._open.wait(SECONDS)
 
     def headers(self, given: Iterator[tuple[str, str]]) -> dict[str, str]:
         """Return the headers that go on, with the right to write."""

@@ -64,13 +64,18 @@ class Scenario(Part):
     """Fields of the strategy that differ from those of the stage."""
     policy: dict[str, Any] = Field(default_factory=dict)
     """Fields of the policy that differ."""
-    metrics: Literal["scrape", "prometheus", "prometheus down"] = "scrape"
+    metrics: Literal["scrape", "prometheus", "prometheus down", "edge"] = "scrape"
+    """Who counts: the pods, read by us or by Prometheus, or the edge, read by Prometheus."""
     rate: float = 80.0
     """Requests a second; 0: nobody comes."""
+    inside: float = 0.0
+    """Requests a second from inside the cluster, which go to the Service past the edge."""
     deeds: tuple[Deed, ...] = ()
     ends: Ends
     tells: tuple[str, ...] = ()
     """Words that the timeline must have, in this order."""
+    says: tuple[str, ...] = ()
+    """What the status says at the end, in its message or in the verdict's reason."""
     highest: int = 100
     """The largest share that the candidate may ever have had."""
     image: str | None = None

@@ -28,9 +28,11 @@ from rollout.sandbox.edge import Settings as EdgeSettings
 from rollout.sandbox.load import Load, Plan
 from rollout.sandbox.practice import ADDRESSES
 from rollout.sandbox.processes import Program, end, start_bound
+from tests.prometheus.config import Target
 from tests.prometheus.pods import PodFollower
 from tests.prometheus.server import Prometheus
 from tests.scenarios.gate import Gate
+from tests.scenarios.inside import Inside
 from tests.scenarios.scenario import Scenario
 
 STEPS: Final = [{"weight": 20, "minDuration": "3s"}, {"weight": 50, "minDuration": "3s"}]
@@ -85,6 +87,7 @@ class Stage:
         self.prometheus: Prometheus | None = None
         self.edge: Edge
         self.load: Load | None = None
+        self.inside: Inside | None = None
         self.controller: Program | None = None
         self.gate: Gate | None = None
         self.before: Owned = {}
@@ -151,6 +154,10 @@ class Stage:
             return
         self.prometheus = Prometheus(self.folder / "prometheus")
         self._stack.callback(self.prometheus.close)
+        if self.scenario.metrics == "edge":
+            admin = self.edge.admin_url.removeprefix("http://")
+            self.prometheus.set_targets([Target(admin, {"__metrics_path__": "/stats/prometheus"})])
+            self.prometheus.start()
         if self.scenario.metrics == "prometheus":
             self.prometheus.start()
             pods = PodFollower(
@@ -165,6 +172,8 @@ class Stage:
         policy = {**POLICY, **self.scenario.policy}
         if self.prometheus is not None:
             policy["provider"] = {"kind": "Prometheus", "address": self.prometheus.address}
+        if self.scenario.metrics == "edge":
+            policy["preset"] = "envoy"
         name = "canary" if self.scenario.strategy == "canary" else "blueGreen"
         steps = {"steps": STEPS} if name == "canary" else {}
         body["spec"]["strategy"] = {name: {**steps, **TIMES, **self.scenario.spec}}
@@ -185,6 +194,9 @@ class Stage:
         if self.scenario.rate > 0:
             plan = Plan(self.edge.url, host=shop.HOST, rate=self.scenario.rate, seconds=240)
             self.load = self._stack.enter_context(Load(plan))
+        if self.scenario.inside > 0:
+            inside = Inside(self.cluster, self.namespace, self.scenario.inside)
+            self.inside = self._stack.enter_context(inside)
 
     def start_controller(self) -> None:
         """Start a controller process for this namespace alone."""

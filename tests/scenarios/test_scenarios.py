@@ -149,6 +149,9 @@ def check_end(stage: Stage, release: Release, highest: int) -> None:
         assert ends.reason in {None, status.reason}, told(release)
         code = stage.cli("status", release.metadata.name, "--exit-code").returncode
         assert code == ends.exit, told(release)
+    verdict = status.verdict
+    said = f"{status.message} {verdict.reason if verdict else ''}"
+    assert all(text in said for text in stage.scenario.says), said
     words = iter([entry.reason for entry in status.timeline])
     missing = [word for word in stage.scenario.tells if word not in words]
     assert not missing, f"the timeline lacks {missing}\n{told(release)}"
@@ -181,6 +184,10 @@ def check_events(stage: Stage, release: Release) -> None:
 
 def check_requests(stage: Stage) -> None:
     """No request was lost, but for pods that the user's own scale-down stopped."""
+    if stage.inside is not None:
+        stage.inside.stop()
+        assert stage.inside.lost == []
+        assert stage.inside.sent > 10 * stage.scenario.inside
     if stage.load is None:
         return
     stage.load.stop()

@@ -1,0 +1,1 @@
+"""How a controller fares with many releases at once: `python -m tests.bench.fleet`."""
