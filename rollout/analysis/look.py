@@ -20,12 +20,19 @@ class Look:
 
     `planned` is the number of looks that the release's plan has room for
     (`spending.planned_looks`). `minimum_requests` is the step's own wish; left out, the policy's.
-    A stage of weight 0 asks whether stable's counts will do as a reference.
+    A stage of weight 0 asks whether stable's counts will do as a reference. `share` is what the
+    pods make of the requests, in percent, where pods make it; left out, the stage's weight.
     """
 
     stage: Stage
     planned: int
     minimum_requests: int | None = None
+    share: float | None = None
+
+    @property
+    def expected(self) -> float:
+        """The candidate's share of requests that the routers were asked for, in percent."""
+        return self.stage.weight if self.share is None else self.share
 
 
 @dataclass(frozen=True)

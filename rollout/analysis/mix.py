@@ -16,7 +16,7 @@ CLUMP: Final = 3.0
 """Requests come in clumps (connections, retries): each counts as a third of a request."""
 
 
-def differs(pair: Pair, weight: int, tolerance: float) -> bool:
+def differs(pair: Pair, weight: float, tolerance: float) -> bool:
     """Tell whether the candidate's share of requests is off its weight beyond noise.
 
     `weight` in percent; `tolerance` relative to it, where 1 means that nothing is ever off.

@@ -46,12 +46,13 @@ def _mixed(comparison: Comparison) -> Finding | None:
     case, step, stratum = comparison.case, comparison.step, comparison.case.stratum
     if case.after_cutover or stratum is None or not (step.stable.total and step.candidate.total):
         return None
-    if not differs(step, case.stage.weight, case.policy.share_tolerance):
+    expected = case.look.expected
+    if not differs(step, expected, case.policy.share_tolerance):
         return None
     message = (
         f"{comparison.title}: the candidate has {share(step) * 100:.3g} % of the counted requests "
-        f"at weight {case.stage.weight} %, so both sides do not count the same traffic: "
-        f"{_why_mixed(share(step) * 100 < case.stage.weight)}"
+        f"at weight {expected:.3g} %, so both sides do not count the same traffic: "
+        f"{_why_mixed(share(step) * 100 < expected)}"
     )
     return Finding(Verdict.NO_DATA, Reason.TRAFFIC_MIX, message, stratum.since)
 

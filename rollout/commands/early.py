@@ -5,6 +5,8 @@ from typing import Any
 
 from rollout.commands.refusal import CommandRefusedError
 from rollout.engine.admission import objections
+from rollout.engine.facts import by_pods, share_base
+from rollout.engine.portions import pods_for_share
 from rollout.engine.snapshot import Snapshot
 from rollout.kube.cluster import Cluster
 from rollout.kube.errors import Refused
@@ -84,6 +86,18 @@ def discovered(found: Snapshot) -> list[str]:
         routes = ", ".join(route.ingress for route in found.routes)
         said.append(f"Ingresses that get a canary beside them: {routes}")
     return said
+
+
+def shares(found: Snapshot) -> list[str]:
+    """Say how the share is made where no Ingress makes it, and what each step comes to."""
+    named = found.rollout.spec.traffic.share_by if found.rollout is not None else None
+    canary, target = found.strategy.canary, found.target
+    if canary is None or target is None or named is not None or not by_pods(found):
+        return []
+    stable = share_base(found, found.release.status)
+    pods = [(step.weight, pods_for_share(step.weight, stable)) for step in canary.steps]
+    made = ", ".join(f"{weight} % is {n} of {n + stable} pods" for weight, n in pods)
+    return [f"no Ingress routes to the Services, so shares are made by pods, rounded down: {made}"]
 
 
 def warnings(found: Snapshot) -> list[str]:

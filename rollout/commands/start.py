@@ -4,7 +4,7 @@ import re
 import secrets
 from typing import Any
 
-from rollout.commands.early import discovered, refuse_early, warnings
+from rollout.commands.early import discovered, refuse_early, shares, warnings
 from rollout.commands.request import Request, Started
 from rollout.commands.rollouts import rollout_for, strategy_named
 from rollout.kube.cluster import Cluster
@@ -24,9 +24,9 @@ def start(cluster: Cluster, namespace: str, request: Request) -> Started:
     found = refuse_early(cluster, namespace, rollout, body)
     if "uid" in rollout["metadata"]:
         made = cluster.apply(Create(Kind.RELEASE, namespace, body))
-        return Started(made, tuple(warnings(found)))
+        return Started(made, (*shares(found), *warnings(found)))
     made = _create_both(cluster, namespace, rollout, body)
-    return Started(made, (*assumed, *discovered(found), *warnings(found)))
+    return Started(made, (*assumed, *discovered(found), *shares(found), *warnings(found)))
 
 
 def _create_both(

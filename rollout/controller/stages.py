@@ -6,6 +6,7 @@ from typing import Final
 from rollout.analysis.evidence import Reference, Stage
 from rollout.analysis.look import Look
 from rollout.analysis.spending import planned_looks
+from rollout.engine.portions import share_of
 from rollout.resources.release import Phase, Release, ReleaseStatus
 
 NOWHERE: Final = Stage(weight=0, since=datetime.max.replace(tzinfo=UTC))
@@ -36,7 +37,7 @@ def stage_of(release: Release) -> Stage | None:
         return Stage(ALL, _since(status, cutover + warmup), Reference.BEFORE)
     if where is Phase.PREPARING and status.started_at is not None:
         return Stage(0, status.started_at)
-    if where is Phase.PROGRESSING:
+    if where is Phase.PROGRESSING or where is Phase.BAKING:  # in place the bake is at a weight
         return _progressing(status, warmup)
     if where is Phase.PROMOTING and status.weight.applied < ALL and status.since is not None:
         return Stage(status.weight.applied, _since(status, status.since))
@@ -49,20 +50,27 @@ def _progressing(status: ReleaseStatus, warmup: timedelta) -> Stage | None:
         return Stage(0, _since(status, status.since)) if status.since is not None else None
     if reached is None or status.weight.applied == 0:
         return None
-    return Stage(status.weight.applied, _since(status, reached + warmup))
+    return Stage(status.weight.applied, _since(status, reached + warmup, warmup))
 
 
-def _since(status: ReleaseStatus, begun: datetime) -> datetime:
-    """A resumed release waits for data anew, with its bound counted from then."""
-    return max(begun, status.marks.get("resumed", begun))
+def _since(status: ReleaseStatus, begun: datetime, warmup: timedelta = timedelta(0)) -> datetime:
+    """A resumed release waits for data anew, with its bound counted from then.
+
+    Where pods make the share, another number of ready ones is another share: counted anew too.
+    """
+    moments = [begun, status.marks.get("resumed", begun)]
+    if status.weight.pods is not None and "pods" in status.marks:
+        moments.append(status.marks["pods"] + warmup)
+    return max(moments)
 
 
 def look_at(release: Release, stage: Stage) -> Look:
     """Say what the judge is asked, with the looks that the release's plan has room for."""
-    resolved = release.status.resolved
+    resolved, pods = release.status.resolved, release.status.weight.pods
     if resolved is None:
         return Look(stage, planned=1)
+    share = share_of(pods.candidate, pods.stable) if pods is not None else None
     canary = resolved.strategy.canary
     held = [step.min_duration for step in canary.steps] if canary else []
     durations = [*held, resolved.strategy.common.bake]
-    return Look(stage, planned_looks(durations, resolved.policy.interval))
+    return Look(stage, planned_looks(durations, resolved.policy.interval), share=share)

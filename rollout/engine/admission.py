@@ -7,10 +7,13 @@ carried out in the phase that the release is in. Each refusal names the fix.
 from dataclasses import dataclass
 from typing import Final
 
-from rollout.engine.facts import same
+from rollout.engine.facts import by_pods, in_place, same, share_base
+from rollout.engine.portions import pods_for_share, rounded_share
 from rollout.engine.snapshot import ServiceView, Snapshot
 from rollout.resources.action import Action, ActionType
+from rollout.resources.policy import Preset
 from rollout.resources.release import Phase, ReleaseStatus
+from rollout.resources.rollout import IN_PLACE_NEEDS_STEPS
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,8 @@ def objections(snapshot: Snapshot) -> list[Objection]:
     found = [*_rivals(snapshot), *_missing(snapshot), *_taken(snapshot)]
     if found or snapshot.target is None:
         return found
-    wait = _waits(snapshot) or _size(snapshot) or unsettled(snapshot)
-    return [*_template(snapshot), *_labels(snapshot), *_traffic(snapshot), *wait]
+    lasting = [*_template(snapshot), *_labels(snapshot), *_adoption(snapshot), *_traffic(snapshot)]
+    return [*lasting, *(_waits(snapshot) or _size(snapshot) or unsettled(snapshot))]
 
 
 def _rivals(snapshot: Snapshot) -> list[Objection]:
@@ -109,6 +112,23 @@ def _labels(snapshot: Snapshot) -> list[Objection]:
     return found
 
 
+def _adoption(snapshot: Snapshot) -> list[Objection]:
+    if not in_place(snapshot):
+        return []
+    if snapshot.strategy.canary is None:
+        return [Objection("InPlaceNeedsSteps", f"spec.adoption: {IN_PLACE_NEEDS_STEPS}")]
+    if snapshot.target is not None and snapshot.target.recreates:
+        return [
+            Objection(
+                "InPlaceRecreates",
+                f"spec.adoption: InPlace rolls Deployment {snapshot.target.name} while it serves, "
+                "and its strategy Recreate would stop all pods first: set its spec.strategy.type "
+                "to RollingUpdate, or adoption to Surge",
+            )
+        ]
+    return []
+
+
 def _traffic(snapshot: Snapshot) -> list[Objection]:
     found = [o for service in snapshot.every_service for o in unsteerable(service)]
     if not snapshot.services:
@@ -120,8 +140,47 @@ def _traffic(snapshot: Snapshot) -> list[Objection]:
                 f"(labels {labels}): create one, or name it in spec.traffic.services",
             )
         )
-    if snapshot.strategy.canary is not None:
+    if by_pods(snapshot):
+        found += _shares(snapshot)
+    elif snapshot.strategy.canary is not None:
         found += _routes(snapshot)
+    return found
+
+
+def _shares(snapshot: Snapshot) -> list[Objection]:
+    """Say which steps cannot be made by pods: a share is never rounded up (I2)."""
+    canary, stable = snapshot.strategy.canary, share_base(snapshot, snapshot.release.status)
+    if canary is None or stable == 0:
+        return []
+    preset, found = snapshot.policy.preset, []
+    if preset is not Preset.HTTP:
+        found.append(
+            Objection(
+                "SharedCounters",
+                f"policy.preset: {preset} counts by Service, and where pods make the share both "
+                "versions are behind the same one: use preset http, or let an Ingress make it",
+            )
+        )
+    for number, step in enumerate(canary.steps):
+        where = f"spec.strategy.canary.steps[{number}]"
+        if step.replicas is not None:
+            found.append(
+                Objection(
+                    "ShareIsReplicas",
+                    f"{where}.replicas: {step.replicas} would change the share, which pods make "
+                    "here: drop it, or let an Ingress make the share",
+                )
+            )
+        if pods_for_share(step.weight, stable) == 0:
+            least = rounded_share(1, stable)
+            found.append(
+                Objection(
+                    "ShareUnreachable",
+                    f"{where}.weight: step {number + 1} ({step.weight} %) cannot be made of "
+                    f"{stable} replicas: the least is {least} % with 1 pod; raise its weight, add "
+                    "replicas or use an Ingress",
+                )
+            )
     return found
 
 
@@ -160,8 +219,8 @@ def _routes(snapshot: Snapshot) -> list[Objection]:
         return [
             Objection(
                 "NoIngress",
-                f"a canary needs an Ingress that routes to {names}, and none does: create one, or "
-                "use `--strategy blue-green`",
+                f"spec.traffic.shareBy: Ingress needs an Ingress that routes to {names}, and none "
+                "does: create one, or leave shareBy out, or use `--strategy blue-green`",
             )
         ]
     found = []

@@ -4,7 +4,14 @@ Until `committed` the way back is open: the candidate serves. After it the relea
 """
 
 from rollout.engine.draft import Draft, Need, drained
-from rollout.engine.facts import base_replicas, by_template, candidate_template, edited, same
+from rollout.engine.facts import (
+    base_replicas,
+    by_template,
+    candidate_template,
+    edited,
+    in_place,
+    same,
+)
 from rollout.engine.gates import pause
 from rollout.engine.giving_back import (
     candidate_gone,
@@ -141,7 +148,8 @@ def target_rolled(draft: Draft) -> bool:
     if target.paused and draft.marked("adopted") is None and not whole_with_newer(draft):
         draft.do(UnpauseTarget())
     ready = pods.ready if pods else 0
-    sentence = f"{target.name} rolls without traffic: {ready} of {target.replicas} pods ready"
+    how = "with" if in_place(draft.snapshot) else "without"
+    sentence = f"{target.name} rolls {how} traffic: {ready} of {target.replicas} pods ready"
     since = draft.status.progress_since or draft.now
     allowed = draft.snapshot.strategy.common.progress_deadline
     if not draft.expired(since, allowed):

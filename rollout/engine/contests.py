@@ -10,8 +10,10 @@ from rollout.engine.facts import (
     by_template,
     candidate_ready,
     candidate_template,
+    carriers,
     edited,
     foreign_ready,
+    holds_step,
     on_candidate,
     same,
     stable_pods,
@@ -28,7 +30,6 @@ from rollout.resources.release import Phase
 PATIENCE: Final = 3
 """A selector that is widened for the third time before the cutover ends the release."""
 BACK_OFF: Final = timedelta(seconds=5)
-BEFORE_CUTOVER: Final = frozenset({Phase.PREPARING, Phase.PROGRESSING, Phase.PROMOTING})
 WATCHED: Final = frozenset(
     {Phase.PREPARING, Phase.PROGRESSING, Phase.PROMOTING, Phase.BAKING, Phase.PAUSED}
 )
@@ -90,7 +91,8 @@ def _not_at_zero(draft: Draft) -> bool:
     if target is None or target.replicas > 0 or on_candidate(draft.snapshot, draft.status):
         return True
     where = draft.status.paused_from
-    if (where.phase if where else draft.phase) not in BEFORE_CUTOVER:
+    early = (where.phase if where else draft.phase) in {Phase.PREPARING, Phase.PROMOTING}
+    if not (early or holds_step(draft.snapshot, draft.status)):
         return True
     weighted = [r for r in draft.snapshot.routes if r.exists and r.weight > 0]
     draft.do(*(SetWeight(route.ingress, 0) for route in weighted))
@@ -108,6 +110,8 @@ def _not_at_zero(draft: Draft) -> bool:
 
 def _newcomers_narrowed(draft: Draft) -> bool:
     """Narrow a Service that came to select the target's pods in mid-release, as the others are."""
+    if draft.marked("opened") is not None:
+        return True
     known = {saved.name for saved in draft.status.restore if saved.kind == "Service"}
     new = [s for s in draft.snapshot.services if s.name not in known]
     for service in new:
@@ -130,16 +134,23 @@ def _selectors_kept(draft: Draft) -> bool:
     """Narrow a selector again that somebody has changed; before the cutover not for ever."""
     if draft.marked("narrowed") is None or draft.phase not in WATCHED | {Phase.ADOPTING}:
         return True
-    allowed = allowed_hashes(draft)
+    if draft.marked("opened") is not None:
+        return True
+    wide = []
     for service in draft.snapshot.services:
-        if service.pinned in allowed:
+        if service.pinned in allowed_pins(draft, service):
             draft.unmark(f"widened-{service.name}")
-    wide = [s for s in draft.snapshot.services if s.pinned not in allowed]
+        else:
+            wide.append(service)
     return all(_narrowed_again(draft, service) for service in wide)
 
 
-def allowed_hashes(draft: Draft) -> set[str | None]:
-    """Return what the Services may select now: two in the phases in which they move."""
+def allowed_pins(draft: Draft, service: ServiceView) -> set[str | None]:
+    """Return what a Service may select now: two hashes in the phases in which they move.
+
+    None is both versions. It is ours only where pods make the share, from when it was written
+    down that the Services are widened until they are narrowed again.
+    """
     hashes = draft.status.hashes
     where = draft.status.paused_from.phase if draft.status.paused_from else draft.phase
     allowed: set[str | None] = {expected_hash(draft)}
@@ -147,7 +158,10 @@ def allowed_hashes(draft: Draft) -> set[str | None]:
         allowed.add(hashes.candidate)
     if where is Phase.ADOPTING:
         allowed |= {hashes.candidate, hashes.adopted}
-    return allowed - {None}
+    allowed.discard(None)
+    if draft.marked("shared") is not None and service in carriers(draft.snapshot):
+        allowed.add(None)
+    return allowed
 
 
 def _narrowed_again(draft: Draft, service: ServiceView) -> bool:

@@ -13,7 +13,6 @@ from rollout.resources.release import (
     Phase,
     ReleaseStatus,
     TimelineEntry,
-    Weight,
 )
 
 
@@ -113,7 +112,7 @@ class Draft:
     def weigh(self, asked: int) -> None:
         """Note what share is asked for, beside what was read back."""
         if self.status.weight.asked != asked:
-            self.update(weight=Weight(asked=asked, applied=self.status.weight.applied))
+            self.update(weight=self.status.weight.model_copy(update={"asked": asked}))
 
     def expired(self, since: datetime, allowed: timedelta) -> bool:
         """Whether the time allowed is over; if not, the next pass comes when it is."""

@@ -7,9 +7,10 @@ from hashlib import sha256
 from math import ceil
 from typing import Any
 
+from rollout.engine.portions import WHOLE, pods_for_share, rounded_share
 from rollout.engine.snapshot import PodSet, ServiceView, Snapshot, Template
-from rollout.resources.release import ReleaseStatus
-from rollout.resources.rollout import CanaryStep
+from rollout.resources.release import Phase, ReadyPods, ReleaseStatus
+from rollout.resources.rollout import Adoption, CanaryStep, ShareBy
 from rollout.resources.words import POD_TEMPLATE_HASH, TRACK
 
 
@@ -123,11 +124,64 @@ def on_candidate(snapshot: Snapshot, status: ReleaseStatus) -> tuple[ServiceView
     return tuple(s for s in snapshot.services if hash_ is not None and s.pinned == hash_)
 
 
+def by_pods(snapshot: Snapshot) -> bool:
+    """Whether the number of candidate pods is the share, and no route has a weight."""
+    return snapshot.strategy.canary is not None and snapshot.traffic.share_by is ShareBy.REPLICAS
+
+
+def in_place(snapshot: Snapshot) -> bool:
+    """Whether the target rolls while it serves, and no cutover comes before."""
+    return snapshot.adoption is Adoption.IN_PLACE
+
+
+def carriers(snapshot: Snapshot) -> tuple[ServiceView, ...]:
+    """Return the Services that carry the split; all others stay with the stable version."""
+    return tuple(s for s in snapshot.services if s.name in snapshot.carriers)
+
+
+def widened(snapshot: Snapshot) -> tuple[ServiceView, ...]:
+    """Return the Services by which candidate pods get requests because they are there."""
+    if not by_pods(snapshot) or candidate_alive(snapshot) == 0:
+        return ()
+    return tuple(service for service in carriers(snapshot) if service.pinned is None)
+
+
+def share_pods(snapshot: Snapshot, status: ReleaseStatus) -> ReadyPods | None:
+    """Return the ready pods that make the candidate's share; None where pods do not make it."""
+    if not widened(snapshot):
+        return None
+    ready = candidate_ready(snapshot, status)
+    return ReadyPods(candidate=ready, stable=stable_ready(snapshot, status))
+
+
 def applied_weight(snapshot: Snapshot, status: ReleaseStatus) -> int:
-    """Return the share of requests that goes to the candidate, as read from the objects."""
+    """Return the share of requests that goes to the new version, as read from the objects."""
     if on_candidate(snapshot, status):
-        return 100
+        return WHOLE
+    if "opened" in status.marks:
+        return _rolled_share(snapshot, status)
+    pods = share_pods(snapshot, status)
+    if pods is not None:
+        return rounded_share(pods.candidate, pods.stable)
     return max((route.weight for route in snapshot.routes if route.exists), default=0)
+
+
+def _rolled_share(snapshot: Snapshot, status: ReleaseStatus) -> int:
+    """In a target that rolls while it serves, the share is made by its own pods."""
+    template = candidate_template(snapshot, status)
+    sets = snapshot.target.pod_sets if snapshot.target else ()
+    new = sum(pods.ready for pods in sets if same(pods.template, template))
+    return rounded_share(new, sum(pods.ready for pods in sets) - new)
+
+
+def share_base(snapshot: Snapshot, status: ReleaseStatus) -> int:
+    """Return the stable pods that a share is made beside: as many as the target asks for.
+
+    Where an autoscaler need not follow, the size at the start bounds the candidate's.
+    """
+    asked = snapshot.target.replicas if snapshot.target else 0
+    resolved = status.resolved
+    return min(asked, resolved.replicas) if snapshot.fixed_base and resolved else asked
 
 
 def base_replicas(snapshot: Snapshot, status: ReleaseStatus) -> int:
@@ -147,6 +201,24 @@ def pods_for(step: CanaryStep, base: int) -> int:
     else:
         wanted = int(step.replicas)
     return max(wanted, 1)
+
+
+def step_pods(snapshot: Snapshot, status: ReleaseStatus, step: CanaryStep) -> int:
+    """Return how many candidate pods a step needs; 0 where pods cannot make its share."""
+    if by_pods(snapshot):
+        return pods_for_share(step.weight, share_base(snapshot, status))
+    return pods_for(step, base_replicas(snapshot, status))
+
+
+def holds_step(snapshot: Snapshot, status: ReleaseStatus) -> bool:
+    """Whether the candidate has, or may have, the share of a step now, paused or not."""
+    where = status.paused_from.phase if status.paused_from else status.phase
+    return where is Phase.PROGRESSING or (where is Phase.BAKING and in_place(snapshot))
+
+
+def bake_clock(snapshot: Snapshot) -> str:
+    """Return the mark from which the bake counts."""
+    return "bake" if in_place(snapshot) else "cutover"
 
 
 def current_step(snapshot: Snapshot, status: ReleaseStatus) -> CanaryStep | None:

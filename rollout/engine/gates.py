@@ -3,21 +3,26 @@
 from datetime import datetime, timedelta
 
 from rollout.engine.draft import Draft
-from rollout.engine.facts import current_step
+from rollout.engine.facts import bake_clock, by_pods, current_step, holds_step
 from rollout.engine.rollback import go_back
+from rollout.engine.shares import share_kept
 from rollout.engine.sizes import load_followed
 from rollout.resources.policy import Then
 from rollout.resources.release import PausedFrom, Phase
 from rollout.resources.rollout import Approval, OnTimeout
 
-CLOCKS = {Phase.PROGRESSING: "weight", Phase.BAKING: "cutover"}
-"""The mark from which a phase counts the time that it holds."""
+
+def clock(draft: Draft, phase: Phase) -> str:
+    """Return the mark from which a phase counts the time that it holds; empty when it does not."""
+    if phase is Phase.BAKING:
+        return bake_clock(draft.snapshot)
+    return "weight" if phase is Phase.PROGRESSING else ""
 
 
 def pause(draft: Draft, reason: str, message: str, deadline: datetime | None = None) -> bool:
     """Stand still here until somebody, or the deadline, decides. Returns False."""
-    clock = draft.marked(CLOCKS.get(draft.phase, ""))
-    held = draft.now - clock if clock is not None else timedelta(0)
+    since = draft.marked(clock(draft, draft.phase))
+    held = draft.now - since if since is not None else timedelta(0)
     paused_from = PausedFrom(
         phase=draft.phase, step=draft.status.step, reason=reason, held=held, deadline=deadline
     )
@@ -41,10 +46,10 @@ def resume(draft: Draft, message: str, *, passed: bool = False) -> None:
     where = draft.status.paused_from
     if where is None:
         return
-    clock = CLOCKS.get(where.phase)
+    since = clock(draft, where.phase)
     marks = dict(draft.status.marks)
-    if clock in marks:
-        marks[clock] = draft.now - where.held
+    if since in marks:
+        marks[since] = draft.now - where.held
     marks["resumed"] = draft.now
     if passed:
         marks[gate_name(draft)] = draft.now
@@ -113,7 +118,7 @@ def paused(draft: Draft) -> bool:
     """Stand still; an approval that nobody gave ends as the strategy says."""
     where = draft.status.paused_from
     if where is not None and not draft.status.committed:
-        load_followed(draft, where.phase)
+        _followed(draft, where.phase)
     if where is None or where.deadline is None:
         return False
     if draft.now < where.deadline:
@@ -125,6 +130,13 @@ def paused(draft: Draft) -> bool:
     return go_back(
         draft, Phase.ROLLED_BACK, "ApprovalTimedOut", "nobody approved the release in time"
     )
+
+
+def _followed(draft: Draft, phase: Phase) -> None:
+    if by_pods(draft.snapshot) and holds_step(draft.snapshot, draft.status):
+        share_kept(draft)
+    else:
+        load_followed(draft, phase)
 
 
 def _approval(draft: Draft) -> Approval:

@@ -5,7 +5,7 @@ whoever looks at the preview must see the candidate.
 """
 
 from rollout.engine.draft import Draft
-from rollout.engine.facts import current_step
+from rollout.engine.facts import current_step, holds_step
 from rollout.engine.plan import Select, SetWeight
 from rollout.resources.release import Phase
 
@@ -31,7 +31,7 @@ def preview_kept(draft: Draft) -> bool:
 def weight_kept(draft: Draft) -> bool:
     """Take back a share that somebody has raised while the release stands still (I2)."""
     where, step = draft.status.paused_from, current_step(draft.snapshot, draft.status)
-    if where is None or where.phase is not Phase.PROGRESSING or step is None:
+    if where is None or step is None or not holds_step(draft.snapshot, draft.status):
         return True
     raised = [r for r in draft.snapshot.routes if r.exists and r.weight > step.weight]
     for route in raised:

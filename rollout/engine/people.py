@@ -2,7 +2,9 @@
 
 from rollout.engine.admission import Admission, admit
 from rollout.engine.draft import Draft
+from rollout.engine.facts import in_place
 from rollout.engine.gates import pause, resume
+from rollout.engine.progress import bake_at_last_weight
 from rollout.engine.rejecting import rejection
 from rollout.engine.rollback import go_back
 from rollout.resources.action import Action, ActionTaken, ActionType
@@ -79,7 +81,9 @@ def _promote(draft: Draft, said: str) -> None:
 
 def _promote_full(draft: Draft, said: str) -> None:
     _promote(draft, said)
-    if draft.phase is Phase.PROGRESSING:
+    if draft.phase is Phase.PROGRESSING and in_place(draft.snapshot):
+        bake_at_last_weight(draft, said)
+    elif draft.phase is Phase.PROGRESSING:
         draft.unmark("weight", "resumed")
         draft.enter(Phase.PROMOTING, "Promoting", said, progress_since=draft.now)
 

@@ -7,7 +7,7 @@ from rollout.resources.release import ENDED, Phase
 MOVES: Final[dict[Phase, frozenset[Phase]]] = {
     Phase.PENDING: frozenset({Phase.PREPARING, Phase.FAILED, Phase.CANCELLED, Phase.SUPERSEDED}),
     Phase.PREPARING: frozenset({Phase.PROGRESSING, Phase.PAUSED, Phase.ROLLING_BACK}),
-    Phase.PROGRESSING: frozenset({Phase.PAUSED, Phase.PROMOTING, Phase.ROLLING_BACK}),
+    Phase.PROGRESSING: frozenset({Phase.PAUSED, Phase.PROMOTING, Phase.BAKING, Phase.ROLLING_BACK}),
     Phase.PAUSED: frozenset(
         {
             Phase.PREPARING,

@@ -117,6 +117,15 @@ class Select:
 
 
 @dataclass(frozen=True)
+class Widen:
+    """Have a Service select both versions: the pods make the share, of at most this weight."""
+
+    service: str
+    hash: str
+    weight: int
+
+
+@dataclass(frozen=True)
 class RestoreService:
     """Give a Service its own selector back."""
 
@@ -186,6 +195,7 @@ TargetAction: TypeAlias = (
 CandidateAction: TypeAlias = CreateCandidate | ScaleCandidate | DeleteCandidate | LatchCandidate
 TrafficAction: TypeAlias = (
     Select
+    | Widen
     | RestoreService
     | CreateSideService
     | DeleteSideService

@@ -5,10 +5,17 @@ from datetime import datetime
 from typing import Final
 
 from rollout.analysis.verdict import Verdict
-from rollout.engine import adopt, giving_back, prepare, progress, promote, rollback
+from rollout.engine import adopt, giving_back, prepare, progress, promote, rollback, rolling
 from rollout.engine.contests import candidate_fit, report_edit, undisputed
 from rollout.engine.draft import Draft, Need, met
-from rollout.engine.facts import applied_weight, candidate_ready, step_count
+from rollout.engine.facts import (
+    applied_weight,
+    candidate_ready,
+    holds_step,
+    in_place,
+    share_pods,
+    step_count,
+)
 from rollout.engine.gates import paused
 from rollout.engine.invariants import violations
 from rollout.engine.people import take_action
@@ -18,7 +25,7 @@ from rollout.engine.snapshot import Snapshot
 from rollout.engine.supersede import up_to_date
 from rollout.engine.verdicts import note_verdict
 from rollout.resources.conditions import with_condition, without_condition
-from rollout.resources.release import Phase, Weight
+from rollout.resources.release import Phase
 
 NEEDS: Final[dict[Phase, tuple[Need, ...]]] = {
     Phase.PENDING: (prepare.pending,),
@@ -30,6 +37,11 @@ NEEDS: Final[dict[Phase, tuple[Need, ...]]] = {
     Phase.ADOPTING: adopt.NEEDS,
     Phase.ROLLING_BACK: rollback.NEEDS,
 }
+IN_PLACE: Final[dict[Phase, tuple[Need, ...]]] = NEEDS | {
+    Phase.BAKING: rolling.BAKING,
+    Phase.ADOPTING: rolling.ADOPTING,
+}
+"""What differs where the target rolls while it serves; no phase of it is Promoting."""
 JUDGED: Final = frozenset({Phase.PROGRESSING, Phase.PROMOTING, Phase.BAKING, Phase.PAUSED})
 
 
@@ -55,8 +67,12 @@ def _decide(snapshot: Snapshot, now: datetime) -> Draft:
 def _read_back(draft: Draft) -> None:
     """Note what the cluster shows."""
     applied = applied_weight(draft.snapshot, draft.status)
-    if draft.status.weight.applied != applied:
-        draft.update(weight=Weight(asked=draft.status.weight.asked, applied=applied))
+    pods = share_pods(draft.snapshot, draft.status)
+    weight = draft.status.weight.model_copy(update={"applied": applied, "pods": pods})
+    if draft.status.weight.pods != pods and pods is not None:
+        draft.unmark("pods")
+        draft.mark("pods")
+    draft.update(weight=weight)
     generation = draft.snapshot.release.metadata.generation
     progress_ = f"{draft.status.step + 1}/{step_count(draft.snapshot)}"
     strategy = draft.snapshot.strategy.name
@@ -147,13 +163,14 @@ def _not_failed(draft: Draft) -> bool:
 
 def _walk(draft: Draft) -> None:
     """Go through the needs of the phase, and on into the next when they are all met."""
+    needs = IN_PLACE if in_place(draft.snapshot) else NEEDS
     for _ in Phase:
         before = (draft.phase, draft.status.step)
-        if draft.phase.ended or not met(draft, NEEDS[draft.phase]):
+        if draft.phase.ended or not met(draft, needs[draft.phase]):
             break
         if (draft.phase, draft.status.step) == before:
             break
-    if draft.phase is Phase.PROGRESSING:
+    if draft.phase is not Phase.PAUSED and holds_step(draft.snapshot, draft.status):
         progress.shaky_too_long(draft)
 
 

@@ -14,7 +14,7 @@ from rollout.engine.facts import (
     candidate_template,
     current_step,
     edited,
-    pods_for,
+    step_pods,
     untracked,
 )
 from rollout.engine.giving_back import candidate_gone
@@ -112,6 +112,9 @@ def services_narrowed(draft: Draft) -> bool:
     if stable is None:
         raise ValueError("a release that is prepared has no stable hash")
     wide = [s for s in draft.snapshot.services if s.pinned != stable]
+    preview = draft.snapshot.preview
+    if preview is not None and preview.pinned not in {stable, draft.status.hashes.candidate}:
+        wide.append(preview)  # until the candidate is ready it shows what there is
     draft.do(*(Select(service.name, stable) for service in wide))
     if wide:
         draft.unmark("narrowed")
@@ -175,7 +178,7 @@ def preparing_size(draft: Draft) -> int:
     base = base_replicas(snapshot, draft.status)
     step = current_step(snapshot, draft.status)
     if step is not None:
-        return pods_for(step, base)
+        return step_pods(snapshot, draft.status, step)
     preview = snapshot.strategy.blue_green
     return (preview.preview_replicas if preview else None) or base
 

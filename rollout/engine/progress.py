@@ -5,17 +5,20 @@ from datetime import datetime
 from rollout.analysis.verdict import Verdict
 from rollout.engine.draft import Draft, Need
 from rollout.engine.facts import (
-    base_replicas,
+    by_pods,
     candidate_ready,
     current_step,
-    pods_for,
+    in_place,
     stable_ready,
     step_count,
+    step_pods,
+    widened,
 )
 from rollout.engine.gates import approved, passed, pause, unavailable
-from rollout.engine.plan import CreateRoute, CreateSideService, SetWeight
+from rollout.engine.plan import CreateRoute, CreateSideService, Select, SetWeight
 from rollout.engine.prepare import in_time
 from rollout.engine.rollback import go_back
+from rollout.engine.shares import narrowed, share_reached
 from rollout.engine.sizes import followed, sized
 from rollout.resources.duration import format_duration
 from rollout.resources.release import Phase
@@ -56,9 +59,11 @@ def step_reached(draft: Draft) -> bool:
     step = current_step(draft.snapshot, draft.status)
     if step is None:
         return True
+    wanted = step_pods(draft.snapshot, draft.status, step)
+    if by_pods(draft.snapshot):
+        return _share_reached(draft, step.weight, wanted)
     routes = [r for r in draft.snapshot.routes if r.exists]
     behind = [r for r in routes if r.weight != step.weight]
-    wanted = pods_for(step, base_replicas(draft.snapshot, draft.status))
     if not behind:
         followed(draft, wanted)
         _steady(draft, draft.mark("weight"))
@@ -71,6 +76,29 @@ def step_reached(draft: Draft) -> bool:
     draft.weigh(step.weight)
     draft.do(*(SetWeight(route.ingress, step.weight) for route in behind))
     return draft.wait("SettingWeight", f"setting the candidate's weight to {step.weight} %")
+
+
+def _share_reached(draft: Draft, weight: int, wanted: int) -> bool:
+    """Have the pods make the step's share; stop when the target has become too small for it."""
+    if wanted > 0:
+        if not share_reached(draft, weight):
+            return False
+        _steady(draft, draft.mark("weight"))
+        return True
+    if draft.marked("weight") is not None:
+        draft.unmark("weight")
+        draft.update(progress_since=draft.now)
+    if not narrowed(draft):
+        return False
+    if passed(draft):
+        return True
+    replicas = draft.snapshot.target.replicas if draft.snapshot.target else 0
+    return pause(
+        draft,
+        "ShareUnreachable",
+        f"{weight} % cannot be made beside {replicas} pods of {draft.snapshot.target_name}: scale "
+        "it up and `rollout resume`, or `rollout promote` passes this step without traffic",
+    )
 
 
 def _steady(draft: Draft, since: datetime) -> None:
@@ -147,6 +175,9 @@ def step_over(draft: Draft) -> bool:
     """Go on to the next step, or to all traffic."""
     following = draft.status.step + 1
     count = step_count(draft.snapshot)
+    if following == count and in_place(draft.snapshot):
+        bake_at_last_weight(draft, "the last step has passed")
+        return True
     draft.unmark("weight", "resumed", "shaky")
     if following < count:
         step = draft.snapshot.strategy.canary
@@ -168,10 +199,25 @@ def step_over(draft: Draft) -> bool:
     return True
 
 
+def bake_at_last_weight(draft: Draft, why: str) -> None:
+    """In place there is no cutover: the bake is at the weight that the release has reached."""
+    bake = format_duration(draft.snapshot.strategy.common.bake)
+    draft.unmark("bake")
+    draft.enter(
+        Phase.BAKING,
+        "Baking",
+        f"{why}: the candidate keeps its share for {bake}, then the target takes the template "
+        "while it serves",
+        progress_since=draft.now,
+    )
+
+
 def stable_there(draft: Draft) -> bool:
     """Change no share while stable has no ready pod and the candidate has (I1)."""
     snapshot, status = draft.snapshot, draft.status
-    shared = [r for r in snapshot.routes if r.exists and r.weight > 0]
+    shared = [r for r in snapshot.routes if r.exists and r.weight > 0] or (
+        [] if draft.phase is Phase.PAUSED else widened(snapshot)
+    )
     alone = stable_ready(snapshot, status) == 0 and candidate_ready(snapshot, status) > 0
     if draft.marked("cutover") is not None or not (shared and alone):
         if any(c.type == STABLE_READY for c in status.conditions):
@@ -186,8 +232,10 @@ def stable_there(draft: Draft) -> bool:
 
 def candidate_shaky(draft: Draft) -> bool:
     """Take traffic away from a candidate with no ready pod (I1). True: nothing to fear."""
-    routes = [r for r in draft.snapshot.routes if r.exists and r.weight > 0]
-    if not routes or candidate_ready(draft.snapshot, draft.status) > 0:
+    snapshot, status = draft.snapshot, draft.status
+    routes = [r for r in snapshot.routes if r.exists and r.weight > 0]
+    wide = widened(snapshot) if draft.marked("shared") and stable_ready(snapshot, status) else ()
+    if not (routes or wide) or candidate_ready(snapshot, status) > 0:
         return True
     if draft.marked("shaky") is None:
         draft.tell(
@@ -199,6 +247,7 @@ def candidate_shaky(draft: Draft) -> bool:
     draft.unmark("weight")
     draft.weigh(0)
     draft.do(*(SetWeight(route.ingress, 0) for route in routes))
+    draft.do(*(Select(service.name, status.hashes.stable or "") for service in wide))
     return False
 
 

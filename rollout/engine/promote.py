@@ -2,7 +2,7 @@
 
 from rollout.analysis.verdict import Verdict
 from rollout.engine.draft import Draft, Need, drained
-from rollout.engine.facts import base_replicas, edited
+from rollout.engine.facts import bake_clock, base_replicas, edited
 from rollout.engine.gates import passed, pause, unavailable
 from rollout.engine.giving_back import routes_gone
 from rollout.engine.plan import Select, SetWeight
@@ -39,6 +39,7 @@ def cut_over(draft: Draft) -> bool:
         draft.do(*(Select(service.name, hash_) for service in behind))
         return draft.wait("CuttingOver", "the Services move to the candidate")
     draft.mark("cutover")
+    draft.unmark("shared")
     return True
 
 
@@ -75,7 +76,7 @@ def baked(draft: Draft) -> bool:
     """Watch the candidate under all traffic for the bake's time, and have the judge agree."""
     if passed(draft):
         return True
-    since = draft.mark("cutover")
+    since = draft.mark(bake_clock(draft.snapshot))
     bake = draft.snapshot.strategy.common.bake
     verdict = draft.snapshot.verdict
     missing = verdict is not None and verdict.verdict in {Verdict.NO_DATA, Verdict.ERROR}
@@ -90,7 +91,7 @@ def baked(draft: Draft) -> bool:
 
 def _undecided(draft: Draft, said: str) -> bool:
     """The bake goes on for as long again as a step would wait, then a person decides."""
-    since = draft.mark("cutover")
+    since = draft.mark(bake_clock(draft.snapshot))
     patience = draft.snapshot.strategy.common.bake * DEFAULT_PATIENCE
     if not draft.expired(since, patience):
         return draft.wait("Undecided", f"the bake is not decided: {said}")

@@ -13,10 +13,12 @@ from rollout.engine.facts import (
     drain,
     edited,
     foreign_ready,
+    in_place,
     on_candidate,
     ready_of,
     same,
     stable_pods,
+    widened,
 )
 from rollout.engine.giving_back import (
     candidate_gone,
@@ -69,9 +71,9 @@ def retreat(draft: Draft) -> list[Action]:
     snapshot, status = draft.snapshot, draft.status
     moves: list[Action] = []
     if adopting(draft):
-        moves += _off_target(draft)
+        moves += [] if in_place(snapshot) else _off_target(draft)
     elif (home := home_hash(draft)) is not None:
-        moved = list(on_candidate(snapshot, status))
+        moved = [*on_candidate(snapshot, status), *widened(snapshot)]
         moves += [Select(service.name, home, latch=True) for service in moved]
     moves += [SetWeight(route.ingress, 0, latch=True) for route in may_be_silenced(draft)]
     return moves
@@ -169,13 +171,16 @@ def latched(draft: Draft) -> bool:
 
 
 def target_whole(draft: Draft) -> bool:
-    """Give the target stable's template back and let it roll, while the candidate serves."""
+    """Give the target stable's template back and let it roll, while the candidate serves.
+
+    In place the target itself serves, and goes back as it came.
+    """
     target, status = draft.snapshot.target, draft.status
     if target is None or status.resolved is None or not adopting(draft):
         return True
     if draft.marked("returned") is not None:
         return True
-    if not _left_target(draft):
+    if not in_place(draft.snapshot) and not _left_target(draft):
         return False
     stable = status.resolved.stable_template
     if not same(target.template, stable):
@@ -190,7 +195,7 @@ def target_whole(draft: Draft) -> bool:
         draft.do(UnpauseTarget())
     return draft.wait(
         "RestoringPods",
-        f"{target.name} brings back the stable version without traffic: "
+        f"{target.name} brings back the stable version: "
         f"{pods.ready if pods else 0} of {target.replicas} pods are ready",
     )
 

@@ -80,6 +80,7 @@ def resolve(snapshot: Snapshot) -> Resolved:
                 "ingresses": [route.ingress for route in snapshot.routes],
             }
         ),
+        adoption=snapshot.adoption,
         deployment=target.name,
         deployment_uid=target.uid,
         container=snapshot.container,

@@ -1,7 +1,14 @@
 """How many pods the candidate has: enough before it gets traffic, and never fewer while it has."""
 
 from rollout.engine.draft import Draft
-from rollout.engine.facts import base_replicas, candidate_pods, current_step, pods_for
+from rollout.engine.facts import (
+    base_replicas,
+    candidate_pods,
+    current_step,
+    holds_step,
+    in_place,
+    pods_for,
+)
 from rollout.engine.plan import ScaleCandidate
 from rollout.resources.release import Phase
 
@@ -32,7 +39,7 @@ def load_followed(draft: Draft, phase: Phase) -> None:
     """Let a candidate that has traffic grow with the load, as the phase has it."""
     base = base_replicas(draft.snapshot, draft.status)
     step = current_step(draft.snapshot, draft.status)
-    if phase is Phase.PROGRESSING and step is not None:
-        followed(draft, pods_for(step, base))
-    if phase in {Phase.PROMOTING, Phase.BAKING, Phase.ADOPTING}:
+    if holds_step(draft.snapshot, draft.status):
+        followed(draft, pods_for(step, base) if step is not None else 0)
+    elif phase in {Phase.PROMOTING, Phase.BAKING, Phase.ADOPTING} and not in_place(draft.snapshot):
         followed(draft, base)

@@ -12,7 +12,7 @@ from rollout.analysis.verdict import ReleaseVerdict
 from rollout.resources.names import beside
 from rollout.resources.policy import RolloutPolicySpec
 from rollout.resources.release import Release
-from rollout.resources.rollout import Rollout, Strategy, Traffic
+from rollout.resources.rollout import Adoption, Rollout, Strategy, Traffic
 
 Template = Mapping[str, Any]
 
@@ -62,6 +62,8 @@ class DeploymentView:
     """Field manager that last set the pod template."""
     manager: str = ""
     """Helm, Argo CD or Flux, when one of them owns it."""
+    recreates: bool = False
+    """Whether its own update stops all pods before it starts new ones."""
 
     def with_hash(self, hash_: str | None) -> PodSet | None:
         """The ReplicaSet of a pod-template-hash, if there is one."""
@@ -150,6 +152,7 @@ class Snapshot:
     strategy: Strategy
     policy: RolloutPolicySpec
     traffic: Traffic
+    adoption: Adoption = Adoption.SURGE
     target: DeploymentView | None = None
     candidate: DeploymentView | None = None
     services: tuple[ServiceView, ...] = ()

@@ -6,7 +6,7 @@ from typing import Final
 
 from rollout.report.ages import age, length
 from rollout.resources.release import MetricVerdict, Phase, Release, ReleaseStatus
-from rollout.resources.rollout import Strategy
+from rollout.resources.rollout import Adoption, Strategy
 
 BAD: Final = {
     "Reconciled": "False",
@@ -27,6 +27,8 @@ WAYS_OUT: Final = {
     "EditWaiting": "`rollout resume` replaces the edit (status.displacedEdit keeps it), "
     "`rollout rollback` gives up this release",
     "TargetAtZero": f"scale the Deployment up and `rollout resume`; {BACK}",
+    "ShareUnreachable": "scale the Deployment up and `rollout resume`, `rollout promote` passes "
+    f"this step without traffic, {BACK}",
     "NoRoom": f"make room for the candidate's full size and `rollout resume`; {BACK}",
     "NoData": f"`rollout resume` waits again, `rollout promote` goes on without metrics, {BACK}",
     "Error": f"`rollout resume` waits again, `rollout promote` goes on without metrics, {BACK}",
@@ -42,6 +44,11 @@ SIMPLY: Final = {
     "succeeded",
 }
 """What comes next in phases with one way on, before and after the commit."""
+
+IN_PLACE: Final = (
+    "the target rolls while it serves, and is done when all its pods are new; until then "
+    "`rollout rollback` has it roll back"
+)
 
 
 def explain(release: Release, strategy: Strategy | None, now: datetime) -> list[str]:
@@ -63,6 +70,9 @@ def _where(release: Release, now: datetime) -> str:
     if status.phase.ended:
         return f"{name} ({what}) ended {age(status.finished_at, now)} ago: {status.phase}."
     share = f", {status.weight.applied} % of the traffic on it" if status.started_at else ""
+    pods = status.weight.pods
+    if pods is not None:
+        share += f", made by pods: {pods.candidate} of {pods.candidate + pods.stable}"
     return f"{name} ({what}) is {status.phase} for {age(status.since, now)}{share}."
 
 
@@ -98,7 +108,7 @@ def _next(status: ReleaseStatus, strategy: Strategy | None, now: datetime) -> It
             yield from _next_step(status, strategy, now)
         case Phase.BAKING:
             bake = strategy.common.bake if strategy else timedelta(0)
-            since = status.marks.get("cutover", now)
+            since = status.marks.get("cutover") or status.marks.get("bake", now)
             left = length(max(since + bake - now, timedelta(0)))
             yield f"Next: the target takes the template, in {left} at the soonest, after a Pass."
         case Phase.PAUSED:
@@ -106,9 +116,15 @@ def _next(status: ReleaseStatus, strategy: Strategy | None, now: datetime) -> It
         case Phase.ROLLING_BACK:
             why = status.ending.message if status.ending else ""
             yield f"It goes back because: {why}."
+        case Phase.ADOPTING if _in_place(status) and not status.committed:
+            yield f"Next: {IN_PLACE}."
         case phase:
             if (phase, status.committed) in SIMPLY:
                 yield f"Next: {SIMPLY[phase, status.committed]}."
+
+
+def _in_place(status: ReleaseStatus) -> bool:
+    return status.resolved is not None and status.resolved.adoption is Adoption.IN_PLACE
 
 
 def _in_time(status: ReleaseStatus, strategy: Strategy | None, now: datetime) -> str:
@@ -135,7 +151,8 @@ def _next_step(status: ReleaseStatus, strategy: Strategy | None, now: datetime) 
     step = canary.steps[min(status.step, len(canary.steps) - 1)]
     left = length(since + step.min_duration - now) if since else "unknown"
     following = canary.steps[status.step + 1 :]
-    goal = f"{following[0].weight} %" if following else "all traffic"
+    last = "the bake at this weight" if _in_place(status) else "all traffic"
+    goal = f"{following[0].weight} %" if following else last
     yield f"Next: {goal}, in {left} at the soonest, after a Pass."
 
 

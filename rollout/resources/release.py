@@ -15,7 +15,7 @@ from rollout.resources.conditions import Condition
 from rollout.resources.duration import Duration
 from rollout.resources.model import Model, Moment, ObjectMeta, rules
 from rollout.resources.policy import RolloutPolicySpec
-from rollout.resources.rollout import Name, PolicyChoice, Strategy, Traffic
+from rollout.resources.rollout import Adoption, Name, PolicyChoice, Strategy, Traffic
 from rollout.resources.words import API_VERSION
 
 OPEN: Final[JsonDict] = {"x-kubernetes-preserve-unknown-fields": True}
@@ -126,6 +126,9 @@ class Resolved(Model):
     strategy: Strategy = Field(description="The strategy.")
     policy: RolloutPolicySpec = Field(description="The policy.")
     traffic: Traffic = Field(description="Services and Ingresses, found and named.")
+    adoption: Adoption = Field(
+        default=Adoption.SURGE, description="How the target takes the new version."
+    )
     deployment: str = Field(description="The target Deployment.")
     deployment_uid: str = Field(description="Its uid.")
     container: str = Field(description="The container whose image is the version.")
@@ -168,11 +171,21 @@ class Hashes(Model):
     )
 
 
+class ReadyPods(Model):
+    """Ready pods of both sides."""
+
+    candidate: int = Field(description="The candidate's.")
+    stable: int = Field(description="The stable version's.")
+
+
 class Weight(Model):
     """Share of requests for the candidate, in percent."""
 
     asked: int = Field(default=0, description="What the strategy asks for.")
     applied: int = Field(default=0, description="What was read back from the routers.")
+    pods: ReadyPods | None = Field(
+        default=None, description="The pods that make the share, where shares are made by pods."
+    )
 
 
 class PausedFrom(Model):

@@ -1,7 +1,7 @@
 """Rollout: one per service, long-lived; which Deployment, which traffic, which strategy."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
@@ -203,6 +203,20 @@ class Strategy(Model):
         return "canary" if self.canary else "blue-green"
 
 
+class ShareBy(StrEnum):
+    """What makes the candidate's share of requests."""
+
+    INGRESS = "Ingress"
+    REPLICAS = "Replicas"
+
+
+class Adoption(StrEnum):
+    """How the target takes the new version."""
+
+    SURGE = "Surge"
+    IN_PLACE = "InPlace"
+
+
 class Target(Model):
     """The Deployment that serves."""
 
@@ -216,6 +230,24 @@ class Target(Model):
 class Traffic(Model):
     """The objects that steer requests. What is left out is discovered."""
 
+    model_config = Model.model_config | {
+        "json_schema_extra": rules(
+            (
+                (
+                    "!has(self.shareBy) || self.shareBy != 'Replicas' || "
+                    "!has(self.ingresses) || self.ingresses.size() == 0"
+                ),
+                "shareBy Replicas weights no Ingress: drop ingresses, or set shareBy to Ingress",
+            )
+        )
+    }
+
+    share_by: ShareBy | None = Field(
+        default=None,
+        description="What makes a canary's share. Ingress: a canary Ingress with a weight. "
+        "Replicas: the Services select both versions and the number of candidate pods is the "
+        "share, rounded down. Left out: Ingress where one routes to the Services, else Replicas.",
+    )
     services: list[Name] = Field(
         default_factory=list,
         max_length=16,
@@ -237,6 +269,14 @@ class Traffic(Model):
         description="Set it to true when the ingress controller honours canary annotations and "
         "is not one that rollout knows.",
     )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Traffic":
+        if self.share_by is ShareBy.REPLICAS and self.ingresses:
+            raise ValueError(
+                "shareBy Replicas weights no Ingress: drop ingresses, or set shareBy to Ingress"
+            )
+        return self
 
 
 class PolicyChoice(Model):
@@ -277,6 +317,11 @@ IMPLIED: Final = (
     "leave onNewRelease out or set it to Supersede, or use trigger Command"
 )
 
+IN_PLACE_NEEDS_STEPS: Final = (
+    "adoption InPlace needs strategy.canary: a cutover is all that blueGreen is, and InPlace has "
+    "none; set adoption to Surge"
+)
+
 
 class RolloutSpec(Model):
     """What people write."""
@@ -289,7 +334,8 @@ class RolloutSpec(Model):
                     "self.onNewRelease == 'Supersede'"
                 ),
                 IMPLIED,
-            )
+            ),
+            ("self.adoption != 'InPlace' || has(self.strategy.canary)", IN_PLACE_NEEDS_STEPS),
         )
     }
 
@@ -314,15 +360,23 @@ class RolloutSpec(Model):
         description="What a new release does while one runs: Reject is refused, Supersede takes "
         "its place. Left out: Reject, with trigger Template Supersede.",
     )
-    adoption: Literal["Surge"] = Field(
-        default="Surge",
-        description="How the target takes the new version: Surge rolls it while it has no traffic.",
+    adoption: Adoption = Field(
+        default=Adoption.SURGE,
+        description="How the target takes the new version. Surge: it rolls without traffic, while "
+        "a candidate of full size serves. InPlace: it rolls while it serves, which needs no room "
+        "for a second full size and may lose requests of pods that do not linger.",
     )
 
     @model_validator(mode="after")
     def _implied(self) -> "RolloutSpec":
         if self.by_template and self.on_new_release is OnNewRelease.REJECT:
             raise ValueError(IMPLIED)
+        return self
+
+    @model_validator(mode="after")
+    def _adoptable(self) -> "RolloutSpec":
+        if self.adoption is Adoption.IN_PLACE and self.strategy.canary is None:
+            raise ValueError(IN_PLACE_NEEDS_STEPS)
         return self
 
     @property

@@ -47,8 +47,12 @@ class Judge:
 
     bad_from: int = 101
     """Smallest weight at which the candidate is seen to be bad."""
+    bad_in_bake: bool = False
+    """The candidate is seen to be bad in the bake alone, whatever its share."""
     silent: bool = False
     """Metrics have nothing to say, ever."""
+    unreadable: bool = False
+    """Metrics cannot be read, ever."""
     takes: timedelta = timedelta(seconds=2)
     """Time at a weight until there is enough evidence."""
     hold: timedelta = timedelta(seconds=10)
@@ -60,11 +64,11 @@ class Judge:
         if since is None:
             return None
         since = max(since, status.marks.get("resumed", since))
-        if self.silent:
+        if self.silent or self.unreadable:
             deadline = since + self.hold
             return _said(
-                Verdict.NO_DATA,
-                Reason.NO_REQUESTS,
+                Verdict.ERROR if self.unreadable else Verdict.NO_DATA,
+                Reason.PROVIDER if self.unreadable else Reason.NO_REQUESTS,
                 now,
                 since=since,
                 deadline=deadline,
@@ -72,7 +76,8 @@ class Judge:
             )
         if now < since + self.takes:
             return _said(Verdict.UNDECIDED, Reason.FEW_REQUESTS, now)
-        bad = weight >= self.bad_from
+        baking = status.phase is Phase.BAKING
+        bad = weight >= self.bad_from or (self.bad_in_bake and baking)
         return _said(Verdict.FAIL if bad else Verdict.PASS, Reason.WORSE, now)
 
 
@@ -371,6 +376,8 @@ class World:
         )
 
     def _destinations(self, pods: Mapping[str, Object]) -> Iterator[str]:
+        if not self.all(Kind.INGRESS):
+            yield from self._called(pods)
         for ingress in self.all(Kind.INGRESS):
             annotations = ingress["metadata"].get("annotations") or {}
             canary = _note(annotations, "canary") == "true"
@@ -383,6 +390,16 @@ class World:
                     self.sight.complaints.append(
                         f"{self.time - START}: Service {service} has no ready pod"
                     )
+
+    def _called(self, pods: Mapping[str, Object]) -> Iterator[str]:
+        """Where callers inside the cluster are sent, who know the Services alone."""
+        for service in self.all(Kind.SERVICE):
+            name = str(service["metadata"]["name"])
+            ready = self._ready_of(name, pods)
+            yield from ready
+            if not ready:
+                said = f"{self.time - START}: Service {name} has no ready pod"
+                self.sight.complaints.append(said)
 
     def _waits_for(self, service: str, pods: Mapping[str, Object]) -> bool:
         """Whether the candidate has pods that stopped being ready by themselves."""

@@ -1,19 +1,30 @@
-"""Every router there is, by the kind of object that it steers."""
+"""Every router there is, by how it makes a share."""
 
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Final
 
-from rollout.resources.writes import Kind
 from rollout.traffic.ingress import IngressRouter
+from rollout.traffic.replicas import ReplicaRouter
 from rollout.traffic.router import Router, Settings
 from rollout.traffic.service import ServiceRouter
 
-ROUTERS: Final[Mapping[Kind, Callable[[Settings], Router]]] = {
-    Kind.SERVICE: ServiceRouter,
-    Kind.INGRESS: IngressRouter,
+
+class Means(Enum):
+    """What a share is made with."""
+
+    SERVICE = "a Service that selects one version"
+    REPLICAS = "a Service that selects both, and the number of their pods"
+    INGRESS = "a weight on an Ingress"
+
+
+ROUTERS: Final[Mapping[Means, Callable[[Settings], Router]]] = {
+    Means.SERVICE: ServiceRouter,
+    Means.REPLICAS: ReplicaRouter,
+    Means.INGRESS: IngressRouter,
 }
 
 
-def router(kind: Kind, settings: Settings) -> Router:
-    """Return the router of a kind. Raises KeyError for a kind that no router steers."""
-    return ROUTERS[kind](settings)
+def router(means: Means, settings: Settings) -> Router:
+    """Return the router that makes shares so."""
+    return ROUTERS[means](settings)

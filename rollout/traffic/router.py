@@ -61,6 +61,10 @@ class Settings:
     """Labels of every object of ours."""
     hashes: Collection[str] = ()
     """Every pod-template-hash that this release may have written."""
+    stable: str = ""
+    """pod-template-hash of the version that users have, for routers that name it."""
+    ready: Mapping[str, int] = field(default_factory=dict)
+    """Ready pods by pod-template-hash, for routers whose share is made by pods."""
     saved: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What the release wrote down of each of the user's objects, by name, before its first change:
     for objects that have lost their own note."""

@@ -43,7 +43,7 @@ class ServiceRouter:
             raise UnreachableSplitError(f"a Service cannot give {split.weight} % of its requests")
         if steered.own is None:
             return ()
-        before = self._before(steered.own)
+        before = self.before(steered.own)
         patch = select(steered.own, split.hash, before, latch=split.latch)
         return () if patch is None else (patch,)
 
@@ -51,11 +51,11 @@ class ServiceRouter:
         """Give the Service its own selector back."""
         if steered.own is None:
             return ()
-        patch = restore(steered.own, self._hashes, self._before(steered.own))
+        patch = restore(steered.own, self._hashes, self.before(steered.own))
         return () if patch is None else (patch,)
 
-    def _before(self, service: Object) -> Mapping[str, Any]:
-        """What was there before us: by the Service's own note, the release's, or what is there."""
+    def before(self, service: Object) -> Mapping[str, Any]:
+        """Say what was there before us: by its own note, the release's, or what is there."""
         noted = read_note(annotations_of(service)) or self._saved.get(name_of(service))
         if noted is not None:
             return noted
@@ -94,6 +94,19 @@ def select(
     if pinned(service) == hash_ and not wanted:
         return None
     body: dict[str, Any] = {"spec": {"selector": {POD_TEMPLATE_HASH: hash_}}}
+    return merge(Kind.SERVICE, service, body, wanted)
+
+
+def widen(service: Object, before: Mapping[str, Any]) -> Patch | None:
+    """Have a Service select every version, with a note of what was there before us.
+
+    None when it does already.
+    """
+    notes = annotations_of(service)
+    wanted = {} if RESTORE in notes else {RESTORE: write_note(before)}
+    if pinned(service) is None and not wanted:
+        return None
+    body: dict[str, Any] = {"spec": {"selector": {POD_TEMPLATE_HASH: None}}}
     return merge(Kind.SERVICE, service, body, wanted)
 
 

@@ -45,6 +45,7 @@ def deployment_view(objects: Objects, deployment: Object) -> DeploymentView:
         changed_by=field_manager(deployment, ("f:spec", "f:paused")),
         edited_by=field_manager(deployment, ("f:spec", "f:template")),
         manager=_manager(deployment),
+        recreates=(spec.get("strategy") or {}).get("type") == "Recreate",
     )
 
 

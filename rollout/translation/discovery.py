@@ -6,11 +6,11 @@ the split*? Those that the user names, or all.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rollout.resources.objects import labels_of, name_of
 from rollout.resources.release import Resolved
-from rollout.resources.rollout import Strategy, Traffic
+from rollout.resources.rollout import ShareBy, Strategy, Traffic
 from rollout.resources.words import ROLLOUT_LABEL
 from rollout.resources.writes import Object
 from rollout.traffic.ingress import backends, is_canary
@@ -53,6 +53,16 @@ def discover(
         ingresses=tuple(ingresses),
         missing=(*missing, *_elsewhere(named, labels), *lacking),
     )
+
+
+def shared(strategy: Strategy, traffic: Traffic, found: Found) -> tuple[Traffic, Found]:
+    """Say what makes a canary's share; where pods do, no Ingress is weighted."""
+    if strategy.canary is None:
+        return traffic, found
+    routed = bool(found.ingresses or traffic.ingresses)
+    share_by = traffic.share_by or (ShareBy.INGRESS if routed else ShareBy.REPLICAS)
+    kept = found if share_by is ShareBy.INGRESS else replace(found, ingresses=())
+    return traffic.model_copy(update={"share_by": share_by}), kept
 
 
 def _elsewhere(named: list[Object], labels: Mapping[str, str]) -> Iterator[str]:

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from rollout.engine.snapshot import DeploymentView, Snapshot
 from rollout.resources.release import Release, Resolved
-from rollout.resources.rollout import Rollout, Strategy, Traffic
+from rollout.resources.rollout import Adoption, Rollout, Strategy, Traffic
 from rollout.translation.autoscalers import fixed_base
 from rollout.translation.deployments import deployment_view
-from rollout.translation.discovery import discover
+from rollout.translation.discovery import discover, shared
 from rollout.translation.images import version_of
 from rollout.translation.objects import Objects
 from rollout.translation.policies import policy_of
@@ -34,6 +34,7 @@ def snapshot(objects: Objects) -> Snapshot:
         strategy=scene.strategy,
         policy=policy,
         traffic=scene.traffic,
+        adoption=_adoption(resolved, rollout),
         target=deployment_view(objects, target) if target else None,
         candidate=_candidate_view(scene),
         services=tuple(service_view(scene, service) for service in found.services),
@@ -65,6 +66,7 @@ def scene_of(objects: Objects, release: Release, rollout: Rollout | None) -> Sce
     name = _target_name(resolved, rollout)
     target = objects.named("deployments", name)
     found = discover(objects, target, resolved, strategy, traffic)
+    traffic, found = shared(strategy, traffic, found)
     return Scene(objects, release, strategy, traffic, found, target, name)
 
 
@@ -96,6 +98,12 @@ def _target_name(resolved: Resolved | None, rollout: Rollout | None) -> str:
     if resolved is not None:
         return resolved.deployment
     return rollout.spec.target.deployment if rollout else ""
+
+
+def _adoption(resolved: Resolved | None, rollout: Rollout | None) -> Adoption:
+    if resolved is not None:
+        return resolved.adoption
+    return rollout.spec.adoption if rollout else Adoption.SURGE
 
 
 def _strategy(release: Release, rollout: Rollout | None) -> Strategy:

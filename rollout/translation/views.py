@@ -6,11 +6,11 @@ from rollout.engine.snapshot import RouteView, ServiceView, SideService
 from rollout.resources.names import beside
 from rollout.resources.objects import annotations_of, controller_uid, labels_of, name_of, uid_of
 from rollout.resources.release import Release
-from rollout.resources.rollout import Strategy, Traffic
-from rollout.resources.writes import Kind, Object
+from rollout.resources.rollout import ShareBy, Strategy, Traffic
+from rollout.resources.writes import Object
 from rollout.traffic import ingress as routes
 from rollout.traffic.notes import read_note
-from rollout.traffic.registry import router
+from rollout.traffic.registry import Means, router
 from rollout.traffic.router import Settings, Steered, View
 from rollout.traffic.service import own_selector
 from rollout.traffic.side import side_service_name
@@ -76,7 +76,7 @@ def service_view(scene: Scene, service: Object) -> ServiceView:
 
 
 def _view_of(service: Object) -> View:
-    return router(Kind.SERVICE, Settings("")).view(Steered(service))
+    return router(Means.SERVICE, Settings("")).view(Steered(service))
 
 
 def _strangers(scene: Scene, service: Object) -> tuple[str, ...]:
@@ -95,9 +95,14 @@ def _strangers(scene: Scene, service: Object) -> tuple[str, ...]:
 
 
 def side_services(scene: Scene) -> tuple[SideService, ...]:
-    """Return the Services that select the candidate; none where the user has a preview."""
+    """Return the Services that select the candidate.
+
+    There are none where the user has a preview, or where pods make the share.
+    """
     blue_green = scene.strategy.blue_green
     if blue_green is not None and blue_green.preview_service is not None:
+        return ()
+    if scene.traffic.share_by is ShareBy.REPLICAS and blue_green is None:
         return ()
     return tuple(_side_service(scene, name) for name in scene.found.carriers)
 
@@ -117,7 +122,7 @@ def _side_service(scene: Scene, service: str) -> SideService:
 def route_view(scene: Scene, ingress: Object) -> RouteView:
     """Return an Ingress of the user's with our canary Ingress beside it."""
     prefix, known = scene.traffic.annotation_prefix, scene.traffic.canary_annotations
-    steering = router(Kind.INGRESS, Settings(prefix))
+    steering = router(Means.INGRESS, Settings(prefix))
     canary = str(steering.beside(name_of(ingress)))
     route = scene.ours("ingresses", canary)
     view = steering.view(Steered(ingress, route))

@@ -10,15 +10,16 @@ from typing import Any, assert_never
 from rollout.engine import plan as actions
 from rollout.resources.guarded import delete, merge, replace_status
 from rollout.resources.names import beside
-from rollout.resources.objects import annotations_of, name_of, uid_of
+from rollout.resources.objects import annotations_of, labels_of, name_of, uid_of
 from rollout.resources.release import Release, ReleaseStatus
 from rollout.resources.rollout import Rollout, Traffic
-from rollout.resources.words import EPOCH, LATCH, RESTORE_FINALIZER
+from rollout.resources.words import EPOCH, LATCH, POD_TEMPLATE_HASH, RESTORE_FINALIZER
 from rollout.resources.writes import Kind, Object, Patch, Write
-from rollout.traffic.registry import router
+from rollout.traffic.registry import Means, router
 from rollout.traffic.router import Settings, Split, Steered, our_labels
 from rollout.traffic.side import create_side_service, side_service_name
 from rollout.translation import candidates, targets, tending
+from rollout.translation.deployments import alive, ready
 from rollout.translation.epochs import unstamped
 from rollout.translation.objects import Objects
 from rollout.translation.ownership import Owner, made_by
@@ -68,7 +69,7 @@ def _of_traffic(action: actions.TrafficAction, objects: Objects) -> tuple[Write,
     match action:
         case actions.CreateSideService() | actions.DeleteSideService():
             return _of_side_service(action, objects)
-        case actions.Select() | actions.RestoreService():
+        case actions.Select() | actions.Widen() | actions.RestoreService():
             return _of_service(action, objects)
         case actions.CreateRoute() | actions.SetWeight() | actions.DeleteRoute():
             return _of_route(action, objects)
@@ -164,11 +165,15 @@ def _of_candidate(action: actions.CandidateAction, objects: Objects) -> Write | 
 
 
 def _of_service(
-    action: actions.Select | actions.RestoreService, objects: Objects
+    action: actions.Select | actions.Widen | actions.RestoreService, objects: Objects
 ) -> tuple[Write, ...]:
     service = objects.named("services", action.service)
-    steering = router(Kind.SERVICE, _settings(objects))
+    settings = _settings(objects)
+    steering = router(Means.SERVICE, settings)
     match action:
+        case actions.Widen(hash=hash_, weight=weight):
+            sharing = router(Means.REPLICAS, settings)
+            return sharing.patches(Steered(service), Split(hash_, weight))
         case actions.Select(hash=hash_, latch=latch):
             split = Split(hash_, latch=uid_of(objects.release) if latch else None)
             return steering.patches(Steered(service), split)
@@ -182,7 +187,7 @@ def _of_route(
     action: actions.CreateRoute | actions.SetWeight | actions.DeleteRoute, objects: Objects
 ) -> tuple[Write, ...]:
     own = objects.named("ingresses", action.ingress)
-    steering = router(Kind.INGRESS, _settings(objects))
+    steering = router(Means.INGRESS, _settings(objects))
     route = _ours(objects, "ingresses", steering.beside(action.ingress) or "")
     match action:
         case actions.CreateRoute():
@@ -204,8 +209,24 @@ def _settings(objects: Objects) -> Settings:
         traffic.services,
         _labels(objects),
         _hashes(objects),
+        release.status.hashes.stable or "",
+        _ready(objects, release),
         _saved(objects, "Service"),
     )
+
+
+def _ready(objects: Objects, release: Release) -> dict[str, int]:
+    """Count the ready pods of both versions, by hash."""
+    hashes = release.status.hashes
+    return {
+        hash_: sum(
+            alive(pod) and ready(pod)
+            for pod in objects.pods
+            if labels_of(pod).get(POD_TEMPLATE_HASH) == hash_
+        )
+        for hash_ in (hashes.stable, hashes.candidate)
+        if hash_ is not None
+    }
 
 
 def _saved(objects: Objects, kind: str) -> dict[str, Mapping[str, Any]]:

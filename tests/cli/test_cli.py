@@ -79,7 +79,7 @@ def test_start_makes_a_rollout_and_says_what_it_assumed(cluster: HttpCluster, ru
         (
             [build.deployment(), build.service()],
             ["start", "v2"],
-            "a canary needs an Ingress that routes to web",
+            "step 1 (5 %) cannot be made of 4 replicas: the least is 20 % with 1 pod",
         ),
         ([build.deployment()], ["start", "v2", "-d", "wbe"], "there is no Deployment wbe"),
         ([build.deployment()], ["start", "v2", "-r", "shop"], "there is no Rollout shop"),

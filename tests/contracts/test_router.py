@@ -10,7 +10,7 @@ from rollout.resources.words import LATCH
 from rollout.resources.writes import Create, Delete, Kind, Object, Patch, PatchType
 from rollout.simulate import SimulatedCluster
 from rollout.simulate.world import START
-from rollout.traffic.registry import ROUTERS
+from rollout.traffic.registry import ROUTERS, Means
 from rollout.traffic.router import (
     Router,
     Settings,
@@ -29,6 +29,8 @@ SETTINGS = Settings(
     services=("web",),
     labels=our_labels("web", "web-v2", "u1"),
     hashes=("8c4bf7d9f", CANDIDATE),
+    stable="8c4bf7d9f",
+    ready={"8c4bf7d9f": 4, CANDIDATE: 1},
 )
 
 
@@ -36,25 +38,28 @@ SETTINGS = Settings(
 class Case:
     """How one router is put to the test."""
 
+    kind: Kind
     own: Callable[[], dict[str, Any]]
     reachable: tuple[int, ...]
     unreachable: tuple[int, ...] = ()
 
 
 CASES = {
-    Kind.SERVICE: Case(build.service, reachable=(100,), unreachable=(0, 20)),
-    Kind.INGRESS: Case(build.ingress, reachable=(0, 1, 20, 100)),
+    Means.SERVICE: Case(Kind.SERVICE, build.service, reachable=(100,), unreachable=(0, 20)),
+    Means.REPLICAS: Case(Kind.SERVICE, build.service, reachable=(0, 20, 100), unreachable=(1, 19)),
+    Means.INGRESS: Case(Kind.INGRESS, build.ingress, reachable=(0, 1, 20, 100)),
 }
 
 
 class Stage:
     """A server with the user's object on it, and a router that steers it."""
 
-    def __init__(self, kind: Kind) -> None:
-        self.kind, self.case = kind, CASES[kind]
+    def __init__(self, means: Means) -> None:
+        self.case = CASES[means]
+        self.kind = self.case.kind
         self.cluster = SimulatedCluster(lambda: START)
-        self.cluster.apply(Create(kind, SPACE, self.case.own()))
-        self.router: Router = ROUTERS[kind](SETTINGS)
+        self.cluster.apply(Create(self.kind, SPACE, self.case.own()))
+        self.router: Router = ROUTERS[means](SETTINGS)
 
     def steered(self) -> Steered:
         beside = self.router.beside("web")
@@ -91,7 +96,7 @@ class Stage:
         return {**own, "metadata": metadata}
 
 
-@pytest.fixture(params=list(ROUTERS), ids=lambda kind: kind.value.kind)
+@pytest.fixture(params=list(ROUTERS), ids=lambda means: means.name.lower())
 def stage(request: pytest.FixtureRequest) -> Stage:
     """Every router that is registered; one without a case here fails."""
     return Stage(request.param)

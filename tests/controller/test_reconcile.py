@@ -331,9 +331,9 @@ def test_an_idle_rollout_says_what_users_have_and_that_it_is_ready() -> None:
         ([build.rollout()], "NotFound", "there is no Deployment web"),
         ([build.deployment(), build.rollout()], "NoService", "no Service selects the pods"),
         (
-            [build.deployment(), build.service(), build.rollout()],
-            "NoIngress",
-            "a canary needs an Ingress",
+            [build.deployment(), build.service(), build.rollout(strategy=build.canary(5))],
+            "ShareUnreachable",
+            "step 1 (5 %) cannot be made of 4 replicas",
         ),
     ],
 )

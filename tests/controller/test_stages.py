@@ -11,6 +11,7 @@ from rollout.resources.policy import RolloutPolicySpec
 from rollout.resources.release import (
     PausedFrom,
     Phase,
+    ReadyPods,
     Release,
     ReleaseSpec,
     ReleaseStatus,
@@ -78,6 +79,25 @@ def test_data_is_waited_for_anew_after_a_resume() -> None:
     marks = {"weight": after(3), "resumed": after(100)}
     found = stage_of(release(Phase.PROGRESSING, weight=Weight(asked=5, applied=5), marks=marks))
     assert found == Stage(5, after(100))
+
+
+def test_where_pods_make_the_share_another_number_of_them_is_another_stage() -> None:
+    pods = Weight(asked=20, applied=20, pods=ReadyPods(candidate=1, stable=4))
+    marks = {"weight": after(3), "pods": after(50)}
+    found = release(Phase.PROGRESSING, weight=pods, marks=marks)
+    assert stage_of(found) == Stage(20, after(50) + WARMUP)
+    assert look_at(found, Stage(20, after(50))).expected == 20
+
+
+def test_the_share_that_pods_make_is_told_exactly() -> None:
+    pods = Weight(asked=2, applied=2, pods=ReadyPods(candidate=1, stable=60))
+    found = look_at(release(Phase.PROGRESSING, weight=pods), Stage(2, T0))
+    assert found.expected == pytest.approx(100 / 61)
+
+
+def test_a_bake_in_place_is_judged_as_the_step_before_it() -> None:
+    at = {"weight": Weight(asked=50, applied=50), "marks": {"weight": after(3), "bake": after(60)}}
+    assert stage_of(release(Phase.BAKING, **at)) == stage_of(release(Phase.PROGRESSING, **at))
 
 
 def test_blue_green_collects_its_reference_before_the_cutover() -> None:

@@ -16,6 +16,7 @@ from rollout.resources.writes import Kind
 from rollout.simulate.world import Judge, World
 from tests.build import blue_green, canary, deployment, ingress, release, rollout, service
 from tests.engine.stories import Act, delete, edit, scale, unpause
+from tests.engine.stories import Story as Plain
 
 Moment = Callable[[World], bool]
 
@@ -81,10 +82,18 @@ class Story:
     replicas: int = 4
     scaled: bool = False
     forgiving: bool = False
-    gone: bool = False
-    outage: bool = False
-    notes: bool = True
-    candidate_traffic: bool = True
+
+    @property
+    def watched(self) -> Plain:
+        """What the watch must know of it."""
+        return Plain(
+            self.name,
+            Phase.SUCCEEDED,
+            "",
+            replicas=self.replicas,
+            scaled=self.scaled,
+            forgiving=self.forgiving,
+        )
 
     def objects(self) -> tuple[dict[str, Any], ...]:
         """What is there at first: a service that runs, and its Rollout."""

@@ -27,6 +27,15 @@ class Deed:
 
 
 @dataclass(frozen=True)
+class Written:
+    """What somebody does behind a write, in the middle of a pass."""
+
+    phase: Phase
+    action: str
+    act: Act
+
+
+@dataclass(frozen=True)
 class Story:
     """A release and what becomes of it."""
 
@@ -63,6 +72,21 @@ class Story:
     """Tag of the edit that status must keep."""
     forgiving: bool = False
     """Whether pods that somebody else's update stops may still have requests."""
+    meddled: bool = False
+    """Whether somebody touches what selects pods: then a Service may be wide for a moment."""
+    after: Written | None = None
+    """A write of the controller, and what somebody does right behind it, whatever it does next."""
+    weighted: bool = True
+    """Whether a share is a weight; else the Services select both versions and pods make it."""
+    in_place: bool = False
+    """Whether the target rolls while it serves: then its own pods stop with requests on them."""
+    edits: bool = False
+    """Whether an edit of the target rolls natively before anybody can pause it."""
+
+    @property
+    def weighted_surge(self) -> bool:
+        """Whether no Service of this story ever selects both versions by our doing."""
+        return self.weighted and not self.in_place
 
 
 def in_phase(phase: Phase, *, marked: str | None = None) -> When:
@@ -338,6 +362,7 @@ STORIES: tuple[Story, ...] = (
         Phase.SUCCEEDED,
         "Succeeded",
         deeds=(Deed(at_weight(20), widen),),
+        meddled=True,
     ),
     Story(
         "Release deleted in mid-release",

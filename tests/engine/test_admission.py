@@ -34,6 +34,45 @@ def test_nothing_stands_against_a_plain_service() -> None:
     assert said(shop()) == ""
 
 
+@pytest.mark.parametrize(("weight", "replicas"), [(20, 4), (50, 1), (5, 19), (99, 1)])
+def test_without_an_ingress_pods_make_every_share_that_they_can(weight: int, replicas: int) -> None:
+    objects = shop()
+    shared(weight, replicas=replicas)(objects)
+    assert said(objects) == ""
+
+
+def shared(*weights: int, replicas: int = 4, **traffic: Any) -> Callable[[Objects], None]:
+    def change(objects: Objects) -> None:
+        objects.pop("Ingress")
+        objects["Deployment"]["spec"]["replicas"] = replicas
+        objects["Rollout"]["spec"]["strategy"] = build.canary(*weights)
+        objects["Rollout"]["spec"]["traffic"] = traffic
+
+    return change
+
+
+def sized_step(objects: Objects) -> None:
+    shared(20)(objects)
+    objects["Rollout"]["spec"]["strategy"]["canary"]["steps"][0]["replicas"] = 3
+
+
+def edge_counters(objects: Objects) -> None:
+    shared(20)(objects)
+    provider = {"kind": "Prometheus", "address": "http://prometheus:9090"}
+    inline = {"preset": "envoy", "provider": provider}
+    objects["Rollout"]["spec"]["policy"] = {"inline": inline}
+
+
+def in_place_recreated(objects: Objects) -> None:
+    objects["Rollout"]["spec"]["adoption"] = "InPlace"
+    objects["Deployment"]["spec"]["strategy"] = {"type": "Recreate"}
+
+
+def in_place_cutover(objects: Objects) -> None:
+    objects["Rollout"]["spec"]["adoption"] = "InPlace"
+    objects["Release"]["spec"]["overrides"] = {"strategy": build.blue_green()}
+
+
 def without(kind: str) -> Callable[[Objects], None]:
     return lambda objects: (objects.pop(kind), None)[1]
 
@@ -155,6 +194,12 @@ def template_without_service(objects: Objects) -> None:
     shipped(objects, {"app": "web"})
 
 
+UNREACHABLE = (
+    "spec.strategy.canary.steps[0].weight: step 1 (5 %) cannot be made of 4 replicas: the least is "
+    "20 % with 1 pod; raise its weight, add replicas or use an Ingress"
+)
+
+
 @pytest.mark.parametrize(
     ("change", "fix"),
     [
@@ -167,7 +212,16 @@ def template_without_service(objects: Objects) -> None:
         (unnamed_and_shared, "Service web also selects pods that the target does not own"),
         (namesake, "Deployment web-candidate exists and was not made by us"),
         (without("Service"), "no Service selects the pods of Deployment web"),
-        (without("Ingress"), "create one, or use `--strategy blue-green`"),
+        (shared(20, shareBy="Ingress"), "create one, or leave shareBy out, or use `--strategy"),
+        (
+            shared(5, 50),
+            UNREACHABLE,
+        ),
+        (shared(49, replicas=1), "step 1 (49 %) cannot be made of 1 replicas: the least is 50 %"),
+        (sized_step, "spec.strategy.canary.steps[0].replicas: 3 would change the share"),
+        (edge_counters, "policy.preset: envoy counts by Service"),
+        (in_place_recreated, "its strategy Recreate would stop all pods first: set its"),
+        (in_place_cutover, "adoption InPlace needs strategy.canary"),
         (publish_not_ready, "publishNotReadyAddresses: true"),
         (other_class, "class alb, not known to honour canary annotations"),
         (at_zero, "has 0 replicas, so nothing serves: scale it up"),

@@ -11,7 +11,7 @@ from rollout.resources.writes import Kind
 from rollout.simulate.world import Cut, World
 from rollout.translation.deployments import without_hash
 from tests.engine.commits import STORIES, End, Story, idle, releases, shipped
-from tests.engine.test_cut import image_of
+from tests.engine.play import image_of
 from tests.engine.watch import Watch
 
 QUIET = timedelta(seconds=30)
@@ -41,7 +41,7 @@ class Play:
         self.world = World(self.story.objects(), judge=self.story.judge)
         if self.story.before:
             self.world.patch(Kind.DEPLOYMENT, "web", {"spec": {"paused": True}})
-        self.world.after_write = Sentry(self.world, self.story)
+        self.world.after_write = Sentry(self.world, self.story.watched)
 
     def over(self) -> bool:
         """Do what people do now; over when all is done and nothing moves for a while."""

@@ -1,7 +1,6 @@
 """I1 to I9, asked of the simulated world after every single write of the controller."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from rollout.engine.plan import (
     Action,
@@ -10,6 +9,7 @@ from rollout.engine.plan import (
     ScaleCandidate,
     Select,
     SetWeight,
+    Widen,
 )
 from rollout.resources.release import Phase, Release
 from rollout.resources.words import EPOCH, LATCH, POD_TEMPLATE_HASH, RESTORE, TRACK
@@ -41,54 +41,50 @@ def weight(world: World) -> int:
     return max(weights, default=0)
 
 
-class Watched(Protocol):
-    """What a watch must know of a story."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def replicas(self) -> int: ...
-    @property
-    def scaled(self) -> bool: ...
-    @property
-    def candidate_traffic(self) -> bool: ...
-    @property
-    def outage(self) -> bool: ...
-    @property
-    def gone(self) -> bool: ...
-    @property
-    def notes(self) -> bool: ...
-    @property
-    def forgiving(self) -> bool: ...
-
-
 @dataclass
 class Watch:
     """Asserts the rules after each write, and remembers what it has seen."""
 
     world: World
-    story: Watched
+    story: Story
     failed_at: int | None = None
     highest: int = 0
     sent: set[str] = field(default_factory=set)
+    heard: int = 0
+    """Complaints that were looked at."""
+    excused: set[str] = field(default_factory=set)
+    """Complaints that `adoption: InPlace` is documented to cost."""
 
     def __call__(self, action: Action) -> None:
+        self.one_release_is_active()
         release = self.current()
         if release is None:
             return
         self.traffic_has_ready_pods(action)
         self.stable_has_its_share(action, release)
         self.weight_is_allowed(action, release)
+        self.share_is_allowed(action, release)
         self.stable_is_whole(release)
         self.traffic_moves_before_pods(action, release)
         self.touched_is_written_down(release)
         self.only_known_versions_serve(release)
         self.services_are_narrowed(release)
+        self.natively_stopped(release)
         assert self.complaints() == [], "a request was lost: " + str(self.complaints())
 
     def current(self) -> Release | None:
         """The release that runs."""
         return self.world.release("web-v2")
+
+    def one_release_is_active(self) -> None:
+        """I6, also of two Rollouts that share a Deployment."""
+        releases = [Release.model_validate(raw) for raw in self.world.all(Kind.RELEASE)]
+        active = [
+            one.metadata.name
+            for one in releases
+            if one.status.phase is not Phase.PENDING and not one.status.phase.ended
+        ]
+        assert len(active) <= 1, f"I6: {active}"
 
     def complaints(self) -> list[str]:
         """Requests that were lost by us."""
@@ -97,23 +93,72 @@ class Watch:
             found = [said for said in found if "has no ready pod" not in said]
         if self.story.forgiving:
             found = [said for said in found if "stops while" not in said]
-        return found
+        return [said for said in found if said not in self.excused]
+
+    def natively_stopped(self, release: Release) -> None:
+        """In place, the target's own pods stop with requests on them, from when it rolls on.
+
+        The candidate's never do, and nothing does before the template is written.
+        """
+        found = self.world.sight.complaints
+        new, self.heard = found[self.heard :], len(found)
+        if self.story.in_place and "written" in release.status.marks:
+            ours = f"({release.status.hashes.candidate})"
+            self.excused |= {said for said in new if "stops while" in said and ours not in said}
 
     def services_are_narrowed(self, release: Release) -> None:
         """I2: no candidate pod gets a request by its labels alone."""
         candidates = [p for p in self.world.all(Kind.POD) if TRACK in p["metadata"]["labels"]]
         alive = [p for p in candidates if "deletionTimestamp" not in p["metadata"]]
         before = {Phase.PREPARING, Phase.PROGRESSING}
-        if not alive or release.status.phase not in before or self.meddled():
+        if not alive or release.status.phase not in before or self.story.meddled:
             return
         for service in self.world.all(Kind.SERVICE):
-            assert POD_TEMPLATE_HASH in service["spec"]["selector"], (
-                f"I2: Service {service['metadata']['name']} is wide"
-            )
+            if "shared" in release.status.marks and self.carries(service, release):
+                continue
+            name, selector = service["metadata"]["name"], service["spec"]["selector"]
+            assert POD_TEMPLATE_HASH in selector, f"I2: Service {name} is wide"
 
-    def meddled(self) -> bool:
-        """Whether somebody touches what selects pods, in this story."""
-        return any(word in self.story.name for word in ("widened", "appears", "pointed"))
+    def carries(self, service: Object, release: Release) -> bool:
+        """Whether a Service carries a share that pods make."""
+        resolved = release.status.resolved
+        named = resolved.traffic.services if resolved else []
+        return not self.story.weighted and service["metadata"]["name"] in named
+
+    def share_is_allowed(self, action: Action, release: Release) -> None:
+        """I2 where pods make the share: no write of ours makes it larger than the step's.
+
+        From Promoting on all traffic may go to the candidate.
+        """
+        grows = isinstance(action, ScaleCandidate) and action.replicas > 0
+        if not (isinstance(action, Widen) or grows) or not self.is_shared(action):
+            return
+        status, resolved = release.status, release.status.resolved
+        where = status.paused_from.phase if status.paused_from else status.phase
+        in_bake = where is Phase.BAKING and self.story.in_place
+        if isinstance(action, ScaleCandidate) and not (where is Phase.PROGRESSING or in_bake):
+            assert where in {Phase.PROMOTING, Phase.ROLLING_BACK}, f"I2: {action} while {where}"
+            return
+        assert where is Phase.PROGRESSING or in_bake, f"I2: {action} while {where}"
+        assert resolved is not None
+        assert resolved.strategy.canary is not None
+        step = resolved.strategy.canary.steps[status.step].weight
+        stable = sum(map(ready, of_hash(self.world, status.hashes.stable)))
+        candidate = sum(map(ready, of_hash(self.world, status.hashes.candidate)))
+        wanted = action.replicas if isinstance(action, ScaleCandidate) else candidate
+        assert wanted > 0, f"I1: {action}"
+        assert wanted * 100 <= step * (wanted + stable), f"I2: {action} for {step} %"
+        verdict = status.verdict
+        assert verdict is None or verdict.result != "Fail", f"I2: {action} after a Fail"
+
+    def is_shared(self, action: Action) -> bool:
+        """Whether the Services select the candidate's pods beside stable's, or will at once."""
+        shared = [
+            service
+            for service in self.world.all(Kind.SERVICE)
+            if POD_TEMPLATE_HASH not in service["spec"]["selector"]
+        ]
+        return isinstance(action, Widen) or (bool(shared) and not self.story.meddled)
 
     def traffic_has_ready_pods(self, action: Action) -> None:
         """I1, I9."""
@@ -144,7 +189,8 @@ class Watch:
             return
         where = release.status.paused_from
         phase = where.phase if where else release.status.phase
-        assert phase is Phase.PROGRESSING, f"I2: {action}"
+        in_bake = phase is Phase.BAKING and self.story.in_place
+        assert phase is Phase.PROGRESSING or in_bake, f"I2: {action}"
         resolved = release.status.resolved
         assert resolved is not None
         assert resolved.strategy.canary is not None
@@ -192,6 +238,7 @@ class Watch:
 
     def only_known_versions_serve(self, release: Release) -> None:
         """I8."""
+        self.wide_services_select_known_versions(release)
         hashes = release.status.hashes
         known = {hashes.stable, hashes.candidate, hashes.adopted} - {None}
         for service in self.world.all(Kind.SERVICE):
@@ -199,6 +246,25 @@ class Watch:
             theirs = pinned == "deadbeef" or release.status.reason == "TargetTakenOver"
             aside = release.status.ending and release.status.ending.reason == "TargetTakenOver"
             assert pinned in {None, *known} or not known or theirs or aside, f"I8: {pinned}"
+
+    def wide_services_select_known_versions(self, release: Release) -> None:
+        """I8 where a Service selects both versions: a third one gets nothing.
+
+        An edit that rolls natively before anybody can pause it is the exception, in a target
+        that serves as it is.
+        """
+        if release.status.resolved is None or self.story.edits or self.story.weighted_surge:
+            return
+        if release.status.phase.ended:
+            return
+        for pod in self.world.all(Kind.POD):
+            image = str(pod["spec"]["containers"][0]["image"])
+            wide = any(
+                POD_TEMPLATE_HASH not in service["spec"]["selector"]
+                for service in self.world.all(Kind.SERVICE)
+            )
+            known = image.endswith((":v1", ":v2"))
+            assert known or not wide or not ready(pod), f"I8: a wide Service selects {image}"
 
 
 def all_is_given_back(world: World, story: Story, before: dict[str, Object]) -> None:

@@ -10,6 +10,7 @@ from rollout.resources.release import (
     MetricVerdict,
     PausedFrom,
     Phase,
+    ReadyPods,
     Release,
     ReleaseSpec,
     ReleaseStatus,
@@ -47,6 +48,16 @@ def told(strategy: Strategy = CANARY, **status: object) -> str:
         spec=ReleaseSpec(rollout="web", version="v2"), status=ReleaseStatus.model_validate(status)
     )
     return "\n".join(explain(release, strategy, NOW))
+
+
+def test_a_share_that_pods_make_is_told_with_the_pods() -> None:
+    pods = ReadyPods(candidate=1, stable=4)
+    said = told(
+        phase=Phase.PROGRESSING,
+        started_at=NOW,
+        weight=Weight(asked=20, applied=20, pods=pods),
+    )
+    assert "20 % of the traffic on it, made by pods: 1 of 5" in said
 
 
 def test_a_step_says_what_comes_next_and_when() -> None:

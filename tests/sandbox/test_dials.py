@@ -16,6 +16,7 @@ from rollout.sandbox.service.dials import DialError, Dials, read_dials
         ("v1.2.4-crash2", Dials(crash_after=2)),
         ("v1.2.4-neverready", Dials(never_ready=True)),
         ("v1.2.4-overload20", Dials(overload=20)),
+        ("v1.2.4-linger5", Dials(linger=5)),
         ("v2-errors5-startup1", Dials(errors=0.05, startup_seconds=1)),
     ],
 )

@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias
 
@@ -25,7 +26,7 @@ from rollout.sandbox.agent import BackOff, NodeAgent
 from rollout.sandbox.agent import Settings as AgentSettings
 from rollout.sandbox.edge import Edge
 from rollout.sandbox.edge import Settings as EdgeSettings
-from rollout.sandbox.load import Load, Plan
+from rollout.sandbox.load import Load, Plan, Snapshot
 from rollout.sandbox.practice import ADDRESSES
 from rollout.sandbox.processes import Program, end, start_bound
 from tests.prometheus.config import Target
@@ -73,6 +74,8 @@ class Server:
     token: str
     ca_file: str | None
     kubeconfig: Path
+    kubectl: Path
+    """The program that is kubectl as well."""
 
 
 class Stage:
@@ -91,8 +94,11 @@ class Stage:
         self.controller: Program | None = None
         self.gate: Gate | None = None
         self.before: Owned = {}
+        self.counted: dict[int, tuple[Snapshot, Snapshot]] = {}
+        """What callers had counted first and last while the candidate had a share."""
         self.scaled_at: list[float] = []
         """When a user scaled the target down, in seconds since the epoch."""
+        self.killed_at: list[datetime] = []
         self._stack = ExitStack()
         # A program ends with the thread that started it: this one lives as long as the stage.
         self._starter = ThreadPoolExecutor(1, "programs")
@@ -119,7 +125,8 @@ class Stage:
         self.edge = self._stack.enter_context(edge)
         self._metrics()
         self._gate()
-        for body in (shop.deployment("v1"), shop.service(), shop.ingress(), self._rollout()):
+        routes = [shop.ingress()] if self.scenario.routed else []
+        for body in (self._deployment(), shop.service(), *routes, self._rollout()):
             self.create(body)
         for body in self.scenario.also:
             time.sleep(1.0 if body["kind"] == "Rollout" else 0.0)  # the later one is refused
@@ -178,13 +185,26 @@ class Stage:
         steps = {"steps": STEPS} if name == "canary" else {}
         body["spec"]["strategy"] = {name: {**steps, **TIMES, **self.scenario.spec}}
         body["spec"]["policy"] = {"inline": policy}
+        body["spec"] |= self.scenario.rollout
         return body
+
+    def _deployment(self) -> dict[str, Any]:
+        body = shop.deployment("v1")
+        if self.scenario.lingers:
+            lingers = {"name": "ROLLOUT_SAMPLE_LINGER", "value": f"{self.scenario.lingers:g}"}
+            body["spec"]["template"]["spec"]["containers"][0]["env"] = [lingers]
+        return body
+
+    @property
+    def host(self) -> str:
+        """The host that callers ask for: the Ingress's, or the Service's inside the cluster."""
+        return shop.HOST if self.scenario.routed else f"web.{self.namespace}.svc"
 
     def _await_served(self) -> None:
         self.await_served(4)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
-            answer = httpx.get(self.edge.url, headers={"host": shop.HOST}, trust_env=False)
+            answer = httpx.get(self.edge.url, headers={"host": self.host}, trust_env=False)
             if answer.is_success:
                 return
             time.sleep(0.05)
@@ -192,7 +212,7 @@ class Stage:
 
     def _come(self) -> None:
         if self.scenario.rate > 0:
-            plan = Plan(self.edge.url, host=shop.HOST, rate=self.scenario.rate, seconds=240)
+            plan = Plan(self.edge.url, host=self.host, rate=self.scenario.rate, seconds=240)
             self.load = self._stack.enter_context(Load(plan))
         if self.scenario.inside > 0:
             inside = Inside(self.cluster, self.namespace, self.scenario.inside)
@@ -224,6 +244,7 @@ class Stage:
         """Kill it in the middle of whatever it does."""
         if self.controller is not None:
             os.kill(self.controller.pid, signal.SIGKILL)
+            self.killed_at.append(datetime.now(UTC))
             self.controller.wait(5.0)
             self.controller = None
 
@@ -237,6 +258,15 @@ class Stage:
         return subprocess.run(
             command, capture_output=True, text=True, timeout=60, check=False, env=environment
         )
+
+    def kubectl(self, *arguments: str) -> None:
+        """Run the real kubectl, as the user does; raises CalledProcessError when it fails."""
+        command = [
+            *(str(self.server.kubectl), "kubectl", "-n", self.namespace),
+            *("--kubeconfig", str(self.server.kubeconfig), *arguments),
+        ]
+        environment = {"HOME": str(self.folder), "KUBECACHEDIR": str(self.folder / "kubectl")}
+        subprocess.run(command, check=True, capture_output=True, timeout=60, env=environment)
 
     def create(self, body: Object) -> Object:
         """Create an object."""

@@ -6,6 +6,7 @@ may be lost, everything that the user owned must be back, and the timeline must 
 
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from rollout.resources.crd import definitions
 from rollout.resources.release import Phase, Release
 from rollout.resources.writes import Create, Kind
 from rollout.sandbox.apiserver import ApiServer
+from rollout.sandbox.load import Snapshot
+from rollout.sandbox.load.tally import NO_VERSION
 from tests.controlplane.access import Access
 from tests.scenarios.deeds import carry_out, holds
 from tests.scenarios.scenario import Scenario, scenarios
@@ -25,6 +28,13 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(150)]
 ALL = scenarios()
 CONTROL_SECONDS = 2.0
 """Requests that are lost later than this after a scale-down are not lost by it."""
+CHANCE = 10
+"""How many more requests than twice the control's may be lost: the stopping pods get about 30 a
+second, so this is a third of a second by which the edge may hear of them later."""
+UNSENT = timedelta(seconds=3)
+"""Events wait for nobody, and are sent by a thread of their own: these may die with it."""
+HOLDS = {"NoData": "no_data", "Error": "provider_error"}
+"""Field of the policy that bounds how long a release holds, by the reason of its pause."""
 
 
 def on(server: str) -> list[Scenario]:
@@ -32,13 +42,13 @@ def on(server: str) -> list[Scenario]:
 
 
 @pytest.fixture
-def emulator(tmp_path: Path) -> Iterator[Server]:
+def emulator(tmp_path: Path, kubectl_program: Path) -> Iterator[Server]:
     with ApiServer() as api:
         cluster = HttpCluster.for_server(api.url, api.token)
         install(cluster)
         cluster.close()
         kubeconfig = api.write_kubeconfig(tmp_path / "kubeconfig")
-        yield Server("emulator", api.url, api.token, None, kubeconfig)
+        yield Server("emulator", api.url, api.token, None, kubeconfig, kubectl_program)
 
 
 @pytest.fixture
@@ -48,7 +58,12 @@ def real(control_plane: Access) -> Server:
     install(cluster)
     cluster.close()
     return Server(
-        "real", control_plane.url, token, str(control_plane.ca_file), control_plane.kubeconfig
+        "real",
+        control_plane.url,
+        token,
+        str(control_plane.ca_file),
+        control_plane.kubeconfig,
+        control_plane.program,
     )
 
 
@@ -96,17 +111,43 @@ def play(stage: Stage) -> None:
     stage.start_controller()
     time.sleep(1.0)
     started = stage.cli("start", scenario.version, "--rollout", "web", "--reason", "scenario")
+    if scenario.refused is not None:
+        assert (started.returncode, stage.release()) == (1, None), started.stdout + started.stderr
+        assert scenario.refused in started.stderr
+        assert stage.users() == stage.before
+        return
     assert started.returncode == 0, started.stdout + started.stderr
     release, highest = follow(stage)
     check_end(stage, release, highest)
     check_events(stage, release)
     check_requests(stage)
+    check_shares(stage)
     if stage.gate is not None:
         written = {phase: tuple(stage.gate.names(phase)) for phase in scenario.writes}
         assert written == scenario.writes, f"written: {written}"
-    if release.status.phase.ended:
+    if release.status.phase.ended or scenario.gone:
         check_given_back(stage)
     assert stage.stop_controller() == 0, stage.log()
+
+
+def count_shares(stage: Stage, release: Release) -> None:
+    """Note what callers have counted since the candidate has the share that it has."""
+    weight = release.status.weight.applied
+    if stage.load is None or weight not in stage.scenario.counted:
+        return
+    if "weight" in release.status.marks:
+        now = stage.load.tally.snapshot()
+        stage.counted[weight] = (stage.counted.get(weight, (now, now))[0], now)
+
+
+def check_shares(stage: Stage) -> None:
+    """What callers counted while the candidate had a share is that share."""
+    for weight, points in stage.scenario.counted.items():
+        first, last = stage.counted[weight]
+        seen = last.since(first)
+        share = 100 * seen.share(stage.scenario.version)
+        assert seen.answered > 100, f"only {seen.answered} answers at {weight} %"
+        assert abs(share - weight) <= points, f"{share:.1f} % of {seen.answered} at {weight} %"
 
 
 def follow(stage: Stage) -> tuple[Release, int]:
@@ -121,6 +162,7 @@ def follow(stage: Stage) -> tuple[Release, int]:
         if found is None:
             continue
         last, highest = found, max(highest, found.status.weight.applied)
+        count_shares(stage, found)
         if done < len(scenario.deeds) and holds(scenario.deeds[done].when, found, stage):
             carry_out(scenario.deeds[done], stage)
             done += 1
@@ -144,11 +186,16 @@ def told(release: Release | None) -> str:
 
 def check_end(stage: Stage, release: Release, highest: int) -> None:
     ends, status = stage.scenario.ends, release.status
-    if not stage.scenario.gone:
-        assert str(status.phase) == ends.phase, f"{status.reason}\n{told(release)}\n{stage.log()}"
-        assert ends.reason in {None, status.reason}, told(release)
-        code = stage.cli("status", release.metadata.name, "--exit-code").returncode
-        assert code == ends.exit, told(release)
+    phase, reason = status.phase, status.reason
+    if stage.scenario.gone:
+        assert stage.release() is None
+        assert status.ending is not None, told(release)
+        phase, reason = status.ending.phase, status.ending.reason
+    assert str(phase) == ends.phase, f"{reason}\n{told(release)}\n{stage.log()}"
+    assert ends.reason in {None, reason}, told(release)
+    code = stage.cli("status", release.metadata.name, "--exit-code").returncode
+    assert code == ends.exit, told(release)
+    check_held(stage, release)
     verdict = status.verdict
     said = f"{status.message} {verdict.reason if verdict else ''}"
     assert all(text in said for text in stage.scenario.says), said
@@ -156,6 +203,28 @@ def check_end(stage: Stage, release: Release, highest: int) -> None:
     missing = [word for word in stage.scenario.tells if word not in words]
     assert not missing, f"the timeline lacks {missing}\n{told(release)}"
     assert highest <= stage.scenario.highest, told(release)
+
+
+def check_held(stage: Stage, release: Release) -> None:
+    """Without data a release holds for the policy's bound, and only then waits for a person."""
+    ends, status = stage.scenario.ends, release.status
+    if ends.reason not in HOLDS:
+        return
+    assert status.resolved is not None
+    assert status.started_at is not None
+    hold = getattr(status.resolved.policy, HOLDS[ends.reason]).hold
+    paused = next(entry.at for entry in status.timeline if entry.reason == ends.reason)
+    missing = missing_since(release)
+    assert missing >= status.started_at
+    assert paused - missing >= hold, f"{paused - missing} are less than {hold}\n{told(release)}"
+
+
+def missing_since(release: Release) -> datetime:
+    """When data went missing: the first reading that failed, or the weight that nobody saw."""
+    trouble = (release.status.evidence or {}).get("trouble")
+    if trouble is not None:
+        return datetime.fromisoformat(trouble["since"])
+    return release.status.marks["weight"]
 
 
 def scale_down_alone(stage: Stage) -> None:
@@ -170,7 +239,8 @@ def scale_down_alone(stage: Stage) -> None:
 
 def check_events(stage: Stage, release: Release) -> None:
     """Events tell the same story, for those who look with kubectl."""
-    wanted = set(stage.scenario.tells)
+    lost = {entry.reason for entry in release.status.timeline if dies_untold(stage, entry.at)}
+    wanted = set(stage.scenario.tells) - lost
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         found = stage.cluster.list(Kind.EVENT, stage.namespace).items
@@ -180,6 +250,11 @@ def check_events(stage: Stage, release: Release) -> None:
             return
         time.sleep(0.1)
     raise AssertionError(f"no events {wanted - told} among {told}")
+
+
+def dies_untold(stage: Stage, at: datetime) -> bool:
+    """Whether a controller was killed before it could send an event; the timeline has it."""
+    return any(timedelta(0) <= killed - at < UNSENT for killed in stage.killed_at)
 
 
 def check_requests(stage: Stage) -> None:
@@ -199,6 +274,26 @@ def check_requests(stage: Stage) -> None:
     assert requests.answered == requests.sent
     if stage.scenario.highest == 0:
         assert requests.count(stage.scenario.version).total == 0
+    check_versions(stage, requests)
+    check_scale_down(stage, requests)
+
+
+def check_versions(stage: Stage, requests: Snapshot) -> None:
+    """Nobody but the stable version and the released one ever answered (I8)."""
+    unanswered = {NO_VERSION} if stage.scaled_at else set()
+    assert set(requests.by_version) - unanswered <= {"v1", stage.scenario.version}
+
+
+def check_scale_down(stage: Stage, requests: Snapshot) -> None:
+    """A user's scale-down in mid-release loses no more than the same one did without us."""
+    if not stage.scaled_at:
+        return
+    control, *during = [
+        sum(0 <= outcome.at - moment < CONTROL_SECONDS for outcome in requests.lost)
+        for moment in stage.scaled_at
+    ]
+    assert len(during) == 1
+    assert during[0] <= 2 * control + CHANCE, f"{during[0]} lost, and {control} without us"
 
 
 def by_scale_down(stage: Stage, at: float) -> bool:

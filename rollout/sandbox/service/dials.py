@@ -25,7 +25,8 @@ class Dials:
     """What a pod does wrong. The default is a good pod.
 
     `errors` and `slow_share` are shares of requests (0 to 1), durations are seconds,
-    `overload` is requests a second on this pod above which every request fails.
+    `overload` is requests a second on this pod above which every request fails. `linger` is how
+    long it goes on serving when it is told to stop, as services do that wait for their routers.
     """
 
     errors: float = 0.0
@@ -35,6 +36,7 @@ class Dials:
     crash_after: float | None = None
     never_ready: bool = False
     overload: float | None = None
+    linger: float = 0.0
 
 
 def read_dials(tag: str, environment: Mapping[str, str] | None = None) -> Dials:
@@ -93,6 +95,10 @@ def _overload(dials: Dials, value: str) -> Dials:
     return replace(dials, overload=_amount(value))
 
 
+def _linger(dials: Dials, value: str) -> Dials:
+    return replace(dials, linger=_amount(value))
+
+
 def _amount(value: str, maximum: float = math.inf) -> float:
     amount = float(value)
     if not 0 <= amount <= maximum:
@@ -106,5 +112,6 @@ _DIALS: Final[Mapping[str, tuple[Callable[[Dials, str], Dials], str]]] = {
     "startup": (_startup, "seconds, as in startup3"),
     "crash": (_crash, "seconds after the start, as in crash2"),
     "neverready": (_never_ready, "nothing in a tag, true or false in the environment"),
+    "linger": (_linger, "seconds after being told to stop, as in linger5"),
     "overload": (_overload, "requests a second on one pod, as in overload20"),
 }

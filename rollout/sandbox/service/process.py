@@ -53,6 +53,7 @@ async def _serve(settings: Settings) -> None:
     port = await server.listen(settings.host, settings.port)
     print(f"listening on {settings.host}:{port}", flush=True)  # noqa: T201 - a pod's log
     await told.wait()
+    await asyncio.sleep(settings.dials.linger)
     server.stop()
     await server.stopped()
 
