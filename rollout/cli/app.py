@@ -4,8 +4,24 @@ import sys
 
 import typer
 
-from rollout.cli import cluster_commands, look_commands, person_commands, start_command
-from rollout.cli.options import KUBE_CONTEXT, KUBECONFIG, NAMESPACE, OUTPUT, Globals, Output
+from rollout.cli import (
+    cluster_commands,
+    install_command,
+    look_commands,
+    person_commands,
+    start_command,
+)
+from rollout.cli.options import (
+    KUBE_CONTEXT,
+    KUBECONFIG,
+    NAMESPACE,
+    OUTPUT,
+    SERVER,
+    SERVER_CA,
+    TOKEN,
+    Globals,
+    Output,
+)
 
 HELP = """Ship new versions a little at a time, and take them back when they hurt users.
 
@@ -33,21 +49,26 @@ app = typer.Typer(
 
 
 @app.callback()
-def everywhere(
+def everywhere(  # noqa: PLR0917 - options, each by its name
     context: typer.Context,
     namespace: str = NAMESPACE,
     kube_context: str = KUBE_CONTEXT,
     kubeconfig: str = KUBECONFIG,
     output: Output = OUTPUT,
+    server: str = SERVER,
+    token: str = TOKEN,
+    server_ca: str = SERVER_CA,
 ) -> None:
     """Keep what holds for every command."""
-    context.obj = Globals(namespace, kube_context, kubeconfig, output or Output.TABLE)
+    chosen = output or Output.TABLE
+    context.obj = Globals(namespace, kube_context, kubeconfig, chosen, server, token, server_ca)
 
 
 start_command.register(app)
 person_commands.register(app)
 look_commands.register(app)
 cluster_commands.register(app)
+install_command.register(app)
 
 
 def run() -> None:

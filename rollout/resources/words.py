@@ -20,6 +20,7 @@ RELEASE_LABEL: Final = "rollout.dev/release"
 RELEASE_UID: Final = "rollout.dev/release-uid"
 TRIGGER_LABEL: Final = "rollout.dev/trigger"
 """On Releases that a change of the target's template has made; the value says so."""
+REQUEST_LABEL: Final = "rollout.dev/request"
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 POD_TEMPLATE_HASH: Final = "pod-template-hash"
 
@@ -27,6 +28,7 @@ POD_TEMPLATE_HASH: Final = "pod-template-hash"
 RESTORE: Final = "rollout.dev/restore"
 LATCH: Final = "rollout.dev/latch"
 EPOCH: Final = "rollout.dev/epoch"
+ANSWERS: Final = "rollout.dev/answers"
 
 # Finalizers.
 RESTORE_FINALIZER: Final = "rollout.dev/restore"

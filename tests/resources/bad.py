@@ -35,10 +35,10 @@ BY_TEMPLATE: Final = changed(
     {"metadata": {"labels": {"app": "web"}}},
 )
 STARTED: Final = build.release(
-    by="ana", reason="new prices", overrides={"strategy": {"canary": {}}}
+    by="admin", reason="new prices", overrides={"strategy": {"canary": {}}}
 )
 AT: Final = "2026-01-01T00:00:00Z"
-TOLD: Final = build.release(action={"id": "a1", "type": "rollback", "by": "ana", "at": AT})
+TOLD: Final = build.release(action={"id": "a1", "type": "rollback", "by": "admin", "at": AT})
 
 
 def strategy(**chosen: Any) -> Object:

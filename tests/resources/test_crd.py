@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from rollout.kube.client import HttpCluster
@@ -25,6 +26,8 @@ MANIFESTS = Path(__file__).parent.parent.parent / "manifests" / "crds"
 
 def test_the_committed_files_are_those_of_the_models() -> None:
     committed = {file.name: file.read_text() for file in MANIFESTS.glob("*.yaml")}
+    listed = yaml.safe_load(committed.pop("kustomization.yaml"))["resources"]
+    assert sorted(listed) == sorted(committed)
     assert committed == files(), "run `rollout crds --write manifests/crds`"
 
 
@@ -178,7 +181,7 @@ def test_actions_may_follow_each_other_until_a_rollback(
 ) -> None:
     cluster.apply(Create(Kind.RELEASE, namespace, RELEASE))
     for number, type_ in enumerate(("pause", "resume", "rollback")):
-        action = {"id": f"a{number}", "type": type_, "by": "ana", "at": "2026-01-01T00:00:00Z"}
+        action = {"id": f"a{number}", "type": type_, "by": "admin", "at": "2026-01-01T00:00:00Z"}
         body = {"spec": {"action": action}}
         cluster.apply(Patch(Kind.RELEASE, namespace, "web-v2", PatchType.MERGE, body))
 

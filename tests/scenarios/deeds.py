@@ -129,6 +129,10 @@ def _start_prometheus(stage: Stage, _: str | int | None) -> None:
     stage.prometheus.start()
 
 
+def _renew_token(stage: Stage, to: str | int | None) -> None:
+    stage.renew_token(str(to))
+
+
 DEEDS: dict[str, Callable[[Stage, str | int | None], None]] = {
     "scale": _scale,
     "scale down": _scale_down,
@@ -145,4 +149,5 @@ DEEDS: dict[str, Callable[[Stage, str | int | None], None]] = {
     "kill and start controller": _replace,
     "stop Prometheus": _stop_prometheus,
     "start Prometheus": _start_prometheus,
+    "renew token": _renew_token,
 }

@@ -76,8 +76,11 @@ class Scenario(Part):
     """Shares that callers must count while the candidate has them, and points they may be off."""
     policy: dict[str, Any] = Field(default_factory=dict)
     """Fields of the policy that differ."""
-    metrics: Literal["scrape", "prometheus", "prometheus down", "edge"] = "scrape"
-    """Who counts: the pods, read by us or by Prometheus, or the edge, read by Prometheus."""
+    metrics: Literal["scrape", "prometheus", "prometheus down", "edge", "guarded"] = "scrape"
+    """Who counts: the pods, read by us or by Prometheus, or the edge, read by Prometheus.
+    Guarded: it wants a token, which is in a Secret."""
+    token_key: str = "token"
+    """The key of that Secret that the policy names."""
     rate: float = 80.0
     """Requests a second; 0: nobody comes."""
     inside: float = 0.0

@@ -7,6 +7,7 @@ may be lost, everything that the user owned must be back, and the timeline must 
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from rollout.sandbox.apiserver import ApiServer
 from rollout.sandbox.load import Snapshot
 from rollout.sandbox.load.tally import NO_VERSION
 from tests.controlplane.access import Access
+from tests.install.installed import ACCOUNT, account_token, give_rights, install_rights
 from tests.scenarios.deeds import carry_out, holds
 from tests.scenarios.scenario import Scenario, scenarios
 from tests.scenarios.stage import Server, Stage
@@ -52,19 +54,21 @@ def emulator(tmp_path: Path, kubectl_program: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def real(control_plane: Access) -> Server:
-    token = control_plane.token()
-    cluster = HttpCluster.for_server(control_plane.url, token, str(control_plane.ca_file))
-    install(cluster)
-    cluster.close()
-    return Server(
-        "real",
-        control_plane.url,
-        token,
-        str(control_plane.ca_file),
+def real(control_plane: Access, namespace: str) -> Iterator[Server]:
+    """The controller comes as its own account, with the installed rights and in one namespace."""
+    install_rights(control_plane)
+    give_rights(control_plane, namespace)
+    since = control_plane.audit_position()
+    yield Server(
+        *("real", control_plane.url, control_plane.token(), str(control_plane.ca_file)),
         control_plane.kubeconfig,
         control_plane.program,
+        account_token(control_plane),
     )
+    calls = [call for call in control_plane.audit(since) if call.user == ACCOUNT]
+    here = [call for call in calls if call.namespace in {namespace, ""}]
+    assert here
+    assert [call for call in here if call.code == HTTPStatus.FORBIDDEN] == []
 
 
 def install(cluster: HttpCluster) -> None:
