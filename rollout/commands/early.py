@@ -1,5 +1,6 @@
 """What is asked before anything is created: the rules of the controller, and what they saw."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from rollout.commands.refusal import CommandRefusedError
@@ -10,6 +11,7 @@ from rollout.engine.snapshot import Snapshot
 from rollout.kube.cluster import Cluster
 from rollout.kube.errors import Refused
 from rollout.resources.objects import name_of
+from rollout.resources.release import Phase
 from rollout.resources.writes import Kind, Object
 from rollout.translation.objects import Objects
 from rollout.translation.snapshots import snapshot
@@ -23,8 +25,9 @@ def refuse_early(
     Raises CommandRefusedError for what stands against it, ClusterError for the cluster.
     """
     objects = read(cluster, namespace, rollout, release)
-    refuse_beside(objects, name_of(rollout))
     found = snapshot(objects)
+    if found.rollout is None or not found.rollout.spec.supersedes:
+        refuse_beside(objects, name_of(rollout))
     lasting = [objection for objection in objections(found) if not objection.passing]
     if lasting:
         raise CommandRefusedError(lasting[0].message)
@@ -33,14 +36,19 @@ def refuse_early(
 
 def refuse_beside(objects: Objects, rollout: str) -> None:
     """Raise CommandRefusedError while a release of the Rollout runs."""
+    for other, phase in _open(objects, rollout):
+        committed = (other.get("status") or {}).get("committed")
+        back = f", or `rollout rollback {name_of(other)}` first"
+        way = " (it is past the way back)" if committed else back
+        raise CommandRefusedError(f"release {name_of(other)} is {phase}: wait for its end{way}")
+
+
+def _open(objects: Objects, rollout: str) -> Iterator[tuple[Object, Phase]]:
+    """Give the releases of a Rollout that have not ended, with the phases they are in."""
     for other in objects.releases:
-        status = other.get("status") or {}
-        phase = status.get("phase") or "Pending"
-        ended = phase in {"Succeeded", "RolledBack", "Failed", "Superseded", "Cancelled"}
-        if other["spec"]["rollout"] == rollout and not ended:
-            back = f", or `rollout rollback {name_of(other)}` first"
-            way = " (it is past the way back)" if status.get("committed") else back
-            raise CommandRefusedError(f"release {name_of(other)} is {phase}: wait for its end{way}")
+        phase = Phase((other.get("status") or {}).get("phase") or Phase.PENDING)
+        if other["spec"]["rollout"] == rollout and not phase.ended:
+            yield other, phase
 
 
 def read(cluster: Cluster, namespace: str, rollout: Object, release: dict[str, Any]) -> Objects:
@@ -98,11 +106,23 @@ def shares(found: Snapshot) -> list[str]:
 
 def warnings(found: Snapshot) -> list[str]:
     """Say what may undo the release from outside."""
+    said = [
+        f"{rival.kind} {rival.name} makes room for it" for rival in found.rivals if rival.passing
+    ]
+    if found.rollout is not None and found.rollout.spec.by_template:
+        return [*said, _followed(found)]
     manager = found.target.manager if found.target else ""
     if not manager:
-        return []
+        return said
     sentence = (
         f"{manager} owns Deployment {found.target_name}: its next sync of another template would "
         "undo this release; bring the version there too"
     )
-    return [sentence]
+    return [*said, sentence]
+
+
+def _followed(found: Snapshot) -> str:
+    return (
+        f"trigger is Template: the next change of the template of Deployment {found.target_name} "
+        "takes its place, so bring the version there too"
+    )

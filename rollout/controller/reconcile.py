@@ -24,6 +24,7 @@ from rollout.controller.record import Record, is_contested, said
 from rollout.controller.rollouts import (
     beyond_history,
     left_held,
+    let_go,
     next_release,
     rollout_status,
     status_patch,
@@ -31,11 +32,13 @@ from rollout.controller.rollouts import (
 from rollout.controller.writer import LeaseLostError, Writer
 from rollout.engine.plan import Plan
 from rollout.engine.snapshot import Snapshot
+from rollout.engine.trigger import Tending
 from rollout.kube.errors import ClusterError, NotFound
 from rollout.resources.release import Phase, Release
 from rollout.resources.writes import Delete, Object
 from rollout.translation.objects import Objects
 from rollout.translation.snapshots import snapshot
+from rollout.translation.tending import tended
 
 log = structlog.get_logger(__name__)
 
@@ -191,13 +194,28 @@ class Reconciler:
         if rollout is None or held:
             return Result(written=bool(held))
         objects = self.observer.objects(key, next_release(rollout))
-        status = rollout_status(rollout, releases, objects, self.now())
+        tending, result = self._idle(objects, releases)
+        rollout = self.observer.rollout(key)
+        if rollout is None or let_go(rollout):
+            return result
+        status = rollout_status(rollout, releases, objects, self.now(), tending)
         patch_ = status_patch(rollout, status)
         if patch_ is not None:
             self.writer.apply(patch_)
         for delete in beyond_history(rollout, releases):
             self._delete(delete)
-        return Result()
+        return result
+
+    def _idle(self, objects: Objects, releases: tuple[Object, ...]) -> tuple[Tending, Result]:
+        """Do what a Rollout does while no release of it runs; what fails is raised."""
+        view, tending = tended(objects, releases, self.now())
+        if not tending.actions:
+            return tending, Result(look_again=tending.look_again)
+        outcome = execute(tending.actions, view, self.writer)
+        if outcome.error is not None:
+            raise outcome.error
+        self.record.tell(objects.rollout or {}, tending.events)
+        return tending, Result(written=outcome.written > 0)
 
     def _delete(self, delete: Delete) -> None:
         try:

@@ -70,10 +70,10 @@ class Record:
         that is gone is no loss.
         """
         if outcome.contested:
-            self._tell(outcome.objects.release, _durable(before, plan, outcome.objects.release))
+            self.tell(outcome.objects.release, _durable(before, plan, outcome.objects.release))
             return Recorded(outcome.objects.release)
         if outcome.error is not None:
-            self._tell(outcome.objects.release, _durable(before, plan, outcome.objects.release))
+            self.tell(outcome.objects.release, _durable(before, plan, outcome.objects.release))
             doing = named(outcome.failed) if outcome.failed is not None else "the plan"
             return self.failed(outcome.objects.release, outcome.error, doing)
         return self._succeeded(before, plan, outcome)
@@ -97,7 +97,7 @@ class Record:
         else:
             written = self._apply_or_tell(before, plan, release, patch)
         if outcome.written or written.written:
-            self._tell(written.release, plan.events)
+            self.tell(written.release, plan.events)
         return written
 
     def _apply_or_tell(self, before: Object, plan: Plan, release: Object, patch: Patch) -> Recorded:
@@ -105,7 +105,7 @@ class Record:
         try:
             return self._apply(release, patch)
         except (ClusterError, LeaseLostError):
-            self._tell(release, _durable(before, plan, release))
+            self.tell(release, _durable(before, plan, release))
             raise
 
     def _apply(self, release: Object, patch: Patch) -> Recorded:
@@ -114,10 +114,11 @@ class Record:
         except NotFound:
             return Recorded(release)  # deleted meanwhile: nobody is left to read it
 
-    def _tell(self, release: Object, events: tuple[Event, ...]) -> None:
+    def tell(self, obj: Object, events: tuple[Event, ...]) -> None:
+        """Tell of an object what has happened to it."""
         for event in events:
             level = EventLevel.WARNING if event.warning else EventLevel.NORMAL
-            self._teller.record(release, event.reason, event.message, level=level)
+            self._teller.record(obj, event.reason, event.message, level=level)
             log.info("event", reason=event.reason, message=event.message)
 
 

@@ -9,6 +9,7 @@ from rollout.controller.observe import age, phase_of
 from rollout.engine.admission import Objection, objections
 from rollout.engine.earlier import needed
 from rollout.engine.snapshot import Snapshot, Template
+from rollout.engine.trigger import Tending
 from rollout.resources.conditions import Condition, with_condition
 from rollout.resources.guarded import replace_status
 from rollout.resources.release import Phase, Release
@@ -35,7 +36,11 @@ def next_release(rollout: Object) -> Object:
 
 
 def rollout_status(
-    rollout: Object, releases: Iterable[Object], objects: Objects, now: datetime
+    rollout: Object,
+    releases: Iterable[Object],
+    objects: Objects,
+    now: datetime,
+    tending: Tending | None = None,
 ) -> RolloutStatus:
     """Say what runs, what users have, how the last release ended, and what is in the way."""
     known = Rollout.model_validate(rollout)
@@ -49,7 +54,9 @@ def rollout_status(
         active_release=active.metadata.name if active else None,
         stable_version=_stable_version(active, view) or known.status.stable_version,
         last_release=_last(last) or known.status.last_release,
-        conditions=_conditions(known, active, view, now),
+        held=known.status.held,
+        rejected=known.status.rejected,
+        conditions=_conditions(known, active, view, now, tending or Tending()),
     )
 
 
@@ -91,7 +98,7 @@ def _tag(image: str) -> str:
 
 
 def _conditions(
-    rollout: Rollout, active: Release | None, view: Snapshot, now: datetime
+    rollout: Rollout, active: Release | None, view: Snapshot, now: datetime, tending: Tending
 ) -> list[Condition]:
     against = None if active else _standing(view)
     if against is not None:
@@ -99,7 +106,8 @@ def _conditions(
     elif active is not None:
         reason, message = "Releasing", f"Release {active.metadata.name} is under way"
     else:
-        reason, message = "Idle", "a release can be started"
+        reason = tending.reason or "Idle"
+        message = tending.message or "a release can be started"
     return with_condition(
         rollout.status.conditions,
         READY,
@@ -156,13 +164,23 @@ def _delete(release: Object) -> Delete:
     )
 
 
+def let_go(rollout: Object) -> bool:
+    """Whether a Rollout is deleted, and nothing keeps it any more."""
+    return "deletionTimestamp" in rollout["metadata"] and not _finalizers(rollout)
+
+
 def left_held(rollout: Object | None, releases: Iterable[Object]) -> tuple[Patch, ...]:
     """Free what still waits for us though nothing runs: a finalizer left there blocks deletion."""
     found = tuple(releases)
     ended = [one for one in found if phase_of(one).ended]
-    idle = len(ended) == len(found)
+    idle = len(ended) == len(found) and not _holds(rollout)
     held = [*ended, *([rollout] if rollout is not None and idle else [])]
     return tuple(_freed(one) for one in held if RESTORE_FINALIZER in _finalizers(one))
+
+
+def _holds(rollout: Object | None) -> bool:
+    """Whether the Rollout keeps its target paused: that is given back before it is let go."""
+    return bool(((rollout or {}).get("status") or {}).get("held"))
 
 
 def _finalizers(obj: Object) -> list[str]:

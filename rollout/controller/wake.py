@@ -12,6 +12,7 @@ from rollout.controller.queue import Key
 from rollout.kube.cache import Change
 from rollout.resources.names import beside
 from rollout.resources.objects import annotations_of
+from rollout.resources.rollout import Trigger
 from rollout.resources.words import EPOCH
 from rollout.resources.writes import Kind, Object
 
@@ -72,13 +73,22 @@ class Waker:
                 active.discard(key)
                 if _may_belong(change, target):
                     yield key
-            elif change.kind is Kind.DEPLOYMENT and change.name == target and matters(change):
+            elif _is_target(change, target) and (matters(change) or _by_template(rollout)):
                 yield key
         yield from active  # their Rollout is gone: they are on their way back
 
     def _active(self, namespace: str) -> Iterator[Key]:
         releases = self._view.list(Kind.RELEASE, namespace)
         yield from (_key_of(one) for one in releases if not phase_of(one).ended)
+
+
+def _is_target(change: Change, target: str) -> bool:
+    return change.kind is Kind.DEPLOYMENT and change.name == target
+
+
+def _by_template(rollout: Object) -> bool:
+    """Whether also the status of an idle Deployment tells something: that it has settled."""
+    return bool(rollout["spec"].get("trigger") == Trigger.TEMPLATE)
 
 
 def _may_belong(change: Change, target: str) -> bool:

@@ -5,6 +5,7 @@ carried out in the phase that the release is in. Each refusal names the fix.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from rollout.engine.facts import by_pods, in_place, same, share_base
 from rollout.engine.portions import pods_for_share, rounded_share
@@ -24,19 +25,37 @@ class Objection:
     passing: bool = False
 
 
+WAITS: Final = "WaitsForOther"
+"""A release that is admitted and waits until the one that runs has made room for it."""
+
+
 def objections(snapshot: Snapshot) -> list[Objection]:
     """Return everything that stands against beginning this release, the gravest first."""
     found = [*_rivals(snapshot), *_missing(snapshot), *_taken(snapshot)]
     if found or snapshot.target is None:
         return found
     lasting = [*_template(snapshot), *_labels(snapshot), *_adoption(snapshot), *_traffic(snapshot)]
-    return [*lasting, *(_size(snapshot) or unsettled(snapshot))]
+    return [*lasting, *(_waits(snapshot) or _size(snapshot) or unsettled(snapshot))]
 
 
 def _rivals(snapshot: Snapshot) -> list[Objection]:
     return [
         Objection("RivalExists", f"{rival.what}: {rival.kind} {rival.name}")
         for rival in snapshot.rivals
+        if not rival.passing
+    ]
+
+
+def _waits(snapshot: Snapshot) -> list[Objection]:
+    return [
+        Objection(
+            WAITS,
+            f"{rival.kind} {rival.name} makes room first: this one takes its place "
+            "(onNewRelease: Supersede)",
+            passing=True,
+        )
+        for rival in snapshot.rivals
+        if rival.passing
     ]
 
 

@@ -4,7 +4,14 @@ Until `committed` the way back is open: the candidate serves. After it the relea
 """
 
 from rollout.engine.draft import Draft, Need, drained
-from rollout.engine.facts import base_replicas, candidate_template, edited, in_place, same
+from rollout.engine.facts import (
+    base_replicas,
+    by_template,
+    candidate_template,
+    edited,
+    in_place,
+    same,
+)
 from rollout.engine.gates import pause
 from rollout.engine.giving_back import (
     candidate_gone,
@@ -22,7 +29,7 @@ from rollout.engine.plan import (
     UnpauseTarget,
     WriteTemplate,
 )
-from rollout.engine.rollback import go_back, keep_edit
+from rollout.engine.rollback import go_back, keep_edit, keep_own
 from rollout.engine.sizes import followed
 from rollout.engine.snapshot import PodSet, Template
 from rollout.resources.duration import format_duration
@@ -36,9 +43,12 @@ def template_written(draft: Draft) -> bool:
         return True
     wanted = candidate_template(draft.snapshot, status)
     if same(target.template, wanted):
+        _own_taken(draft)
         draft.mark("written")
         draft.mark("templated")
         draft.unmark("displaced")
+        return True
+    if whole_with_newer(draft):
         return True
     if draft.marked("templated") is not None:
         return _changed_again(draft, target.template)
@@ -50,8 +60,30 @@ def template_written(draft: Draft) -> bool:
         draft.mark("written")
         draft.do(Enter(draft.status))
     keep_edit(draft)
+    keep_own(draft)
     draft.do(WriteTemplate(wanted))
     return draft.wait("WritingTemplate", f"{target.name} takes the released template")
+
+
+def _own_taken(draft: Draft) -> None:
+    """With trigger Template the target has it already: write down that it rolls to it from here."""
+    if by_template(draft.status) and draft.marked("written") is None:
+        draft.mark("written")
+        draft.do(Enter(draft.status))
+
+
+def whole_with_newer(draft: Draft) -> bool:
+    """With trigger Template: whether a newer template came to a target that is whole and paused.
+
+    It waits there for the end of this release, and is the next.
+    """
+    target, status = draft.snapshot.target, draft.status
+    if target is None or not target.paused or not by_template(status):
+        return False
+    pods = target.with_hash(status.hashes.adopted)
+    whole = pods is not None and pods.ready >= target.replicas > 0
+    stable = status.resolved.stable_template if status.resolved else None
+    return whole and len(target.populated) == 1 and not same(target.template, stable)
 
 
 def _changed_again(draft: Draft, template: Template) -> bool:
@@ -77,8 +109,15 @@ def _edit_waits(draft: Draft) -> bool:
         "EditWaiting",
         f"Deployment {draft.snapshot.target_name} was edited meanwhile and is paused: `rollout "
         "resume` replaces the edit with the released template, `rollout rollback` with the earlier "
-        "one (both keep it in status.displacedEdit)",
+        f"one (both keep it in status.displacedEdit){_by_commit(draft)}",
     )
+
+
+def _by_commit(draft: Draft) -> str:
+    """Say the other way to answer, and that what was replaced comes back as the next release."""
+    if not by_template(draft.status):
+        return ""
+    return "; a commit of either template does the same, and the edit is the next release"
 
 
 def adopted_pods(draft: Draft) -> PodSet | None:
@@ -106,7 +145,7 @@ def target_rolled(draft: Draft) -> bool:
             draft.update(hashes=hashes)
             draft.do(Enter(draft.status))
         return True
-    if target.paused and draft.marked("adopted") is None:
+    if target.paused and draft.marked("adopted") is None and not whole_with_newer(draft):
         draft.do(UnpauseTarget())
     ready = pods.ready if pods else 0
     how = "with" if in_place(draft.snapshot) else "without"

@@ -7,6 +7,7 @@ from rollout.engine.admission import unsteerable
 from rollout.engine.draft import Draft
 from rollout.engine.facts import (
     base_replicas,
+    by_template,
     candidate_ready,
     candidate_template,
     carriers,
@@ -16,6 +17,7 @@ from rollout.engine.facts import (
     on_candidate,
     same,
     stable_pods,
+    unserved,
 )
 from rollout.engine.gates import pause, paused_for
 from rollout.engine.kept import preview_kept, weight_kept
@@ -233,7 +235,7 @@ def _target_kept(draft: Draft) -> bool:
         draft.unmark("unpaused")
         return True
     who = target.changed_by or "somebody"
-    if edited(draft.snapshot, draft.status):
+    if unserved(draft.snapshot, draft.status):
         return take_over(draft, f"{who} unpaused it with an edit of its template")
     if draft.marked("unpaused") is not None:
         draft.do(PauseTarget())
@@ -291,6 +293,8 @@ def report_edit(draft: Draft) -> None:
     watched = WATCHED | {Phase.ADOPTING}
     if draft.phase not in watched or draft.status.committed:
         return
+    if by_template(draft.status) and draft.phase is not Phase.ADOPTING:
+        return  # it takes this release's place, and is told of so
     if not edited(draft.snapshot, draft.status):
         if any(c.type == "EditWaiting" for c in draft.status.conditions):
             draft.drop_condition("EditWaiting")

@@ -1,7 +1,9 @@
 """Questions about a snapshot that more than one phase asks."""
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
+from hashlib import sha256
 from math import ceil
 from typing import Any
 
@@ -41,6 +43,11 @@ def untracked(template: Template) -> dict[str, Any]:
 def same(one: Template | None, other: Template | None) -> bool:
     """Whether two pod templates ask for the same pods."""
     return one is not None and other is not None and bare(one) == bare(other)
+
+
+def fingerprint(template: Template) -> str:
+    """Return what tells a template from others: equal for all that ask for the same pods."""
+    return sha256(json.dumps(bare(template), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def candidate_template(snapshot: Snapshot, status: ReleaseStatus) -> Template | None:
@@ -239,4 +246,31 @@ def edited(snapshot: Snapshot, status: ReleaseStatus) -> bool:
         return False
     template = snapshot.target.template
     stable = status.resolved.stable_template
-    return not same(template, stable) and not same(template, candidate_template(snapshot, status))
+    if same(template, stable) or same(template, candidate_template(snapshot, status)):
+        return False
+    return fingerprint(template) != status.resolved.target_template_hash
+
+
+def unserved(snapshot: Snapshot, status: ReleaseStatus) -> bool:
+    """Whether the target holds a template that must not roll by itself.
+
+    With trigger Template that is also the one of a release that goes back.
+    """
+    if snapshot.target is None or status.resolved is None:
+        return False
+    if not by_template(status) or status.committed:
+        return edited(snapshot, status)
+    return not same(snapshot.target.template, status.resolved.stable_template)
+
+
+def by_template(status: ReleaseStatus) -> bool:
+    """Whether the target has been paused with a template of its own: trigger Template."""
+    return status.resolved is not None and status.resolved.target_template_hash is not None
+
+
+def ships_own(snapshot: Snapshot, status: ReleaseStatus) -> bool:
+    """Whether this release ships the template that was on the target when it was asked for."""
+    template, resolved = candidate_template(snapshot, status), status.resolved
+    if template is None or resolved is None:
+        return False
+    return fingerprint(template) == resolved.target_template_hash

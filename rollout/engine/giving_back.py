@@ -6,8 +6,10 @@ Each need is about objects that no longer carry traffic: that has moved before.
 from rollout.engine.draft import Draft, drained
 from rollout.engine.facts import (
     candidate_alive,
-    edited,
+    fingerprint,
     foreign_ready,
+    same,
+    unserved,
 )
 from rollout.engine.plan import (
     DeleteCandidate,
@@ -17,9 +19,10 @@ from rollout.engine.plan import (
     RemoveFinalizer,
     RestoreService,
     RestoreTarget,
+    ReturnTemplate,
     ScaleCandidate,
 )
-from rollout.engine.snapshot import DeploymentView, ServiceView
+from rollout.engine.snapshot import DeploymentView, ServiceView, Snapshot, Template
 from rollout.resources.words import RESTORE_FINALIZER
 from rollout.resources.writes import Kind
 
@@ -89,6 +92,8 @@ def services_restored(draft: Draft) -> bool:
 def target_restored(draft: Draft) -> bool:
     """Give the target back; an edit that nobody has judged goes on waiting on a paused target."""
     target = draft.snapshot.target
+    if target is not None and stays_paused(draft):
+        return _own_template(draft, target)
     if target is None or not _held(draft, target):
         return True
     if edit_waits(draft):
@@ -109,6 +114,46 @@ def target_restored(draft: Draft) -> bool:
     return draft.wait("RestoringTarget", f"giving Deployment {target.name} back")
 
 
+def stays_paused(draft: Draft) -> bool:
+    """Whether the target waits, paused, for a change of its template: trigger Template."""
+    rollout = draft.snapshot.rollout
+    if rollout is None or rollout.metadata.deletion_timestamp is not None:
+        return False
+    return rollout.spec.by_template and not _rolls(draft)
+
+
+def _own_template(draft: Draft, target: DeploymentView) -> bool:
+    """Leave the target paused, with the template that its owner has put there."""
+    if not target.paused:
+        draft.do(PauseTarget())
+        return draft.wait("PausingTarget", f"pausing Deployment {target.name}")
+    own = _displaced(draft)
+    if own is not None and same(target.template, _written(draft)):
+        draft.do(ReturnTemplate(own))
+        return draft.wait("ReturningTemplate", f"{target.name} waits with its own template")
+    if target.latch is not None:
+        draft.do(RestoreTarget(keep_paused=True))
+        return draft.wait("RestoringTarget", f"Deployment {target.name} stays paused")
+    return True
+
+
+def _displaced(draft: Draft) -> Template | None:
+    """Return the owner's template that we have replaced, unless it has been judged by now."""
+    own, resolved = draft.status.displaced_edit, draft.status.resolved
+    if own is None or resolved is None:
+        return None
+    judged = draft.status.committed and fingerprint(own) == resolved.target_template_hash
+    return None if judged else own
+
+
+def _written(draft: Draft) -> Template | None:
+    """Return the template that this release has written to the target last."""
+    resolved = draft.status.resolved
+    if resolved is None:
+        return None
+    return resolved.template if draft.status.committed else resolved.stable_template
+
+
 def _held(draft: Draft, target: DeploymentView) -> bool:
     """Whether the target still bears something of ours; its own note may have been lost."""
     if target.saved is not None or target.latch is not None:
@@ -122,9 +167,13 @@ def _held(draft: Draft, target: DeploymentView) -> bool:
 
 def edit_waits(draft: Draft) -> bool:
     """Whether the target holds a template that no release has judged, and is not in use."""
+    return unserved(draft.snapshot, draft.status) and not _rolls(draft)
+
+
+def _rolls(draft: Draft) -> bool:
+    """Whether the target rolls by itself by now, as somebody else wants it to."""
     ending = draft.status.ending
-    rolls = ending is not None and ending.reason in {"TargetTakenOver", "TargetNotSettled"}
-    return edited(draft.snapshot, draft.status) and not rolls
+    return ending is not None and ending.reason in {"TargetTakenOver", "TargetNotSettled"}
 
 
 def taken_over(draft: Draft) -> bool:
@@ -139,5 +188,16 @@ def finalizers_gone(draft: Draft) -> bool:
     if snapshot.rollout is not None:
         objects.insert(0, (Kind.ROLLOUT, snapshot.rollout.metadata))
     held = [(k, m.name) for k, m in objects if RESTORE_FINALIZER in m.finalizers]
+    if keeps_finalizer(snapshot):
+        held = [(kind, name) for kind, name in held if kind is not Kind.ROLLOUT]
     draft.do(*(RemoveFinalizer(kind, name) for kind, name in held))
     return not held
+
+
+def keeps_finalizer(snapshot: Snapshot) -> bool:
+    """Whether deletion of the Rollout waits also while nothing runs: its target is paused."""
+    rollout = snapshot.rollout
+    if rollout is None or snapshot.namespace_terminating:
+        return False
+    deleted = rollout.metadata.deletion_timestamp is not None
+    return rollout.spec.by_template and rollout.status.held is not None and not deleted

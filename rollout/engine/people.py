@@ -5,6 +5,7 @@ from rollout.engine.draft import Draft
 from rollout.engine.facts import in_place
 from rollout.engine.gates import pause, resume
 from rollout.engine.progress import bake_at_last_weight
+from rollout.engine.rejecting import rejection
 from rollout.engine.rollback import go_back
 from rollout.resources.action import Action, ActionTaken, ActionType
 from rollout.resources.release import ACTIONS_LIMIT, Phase
@@ -45,6 +46,7 @@ def _said(action: Action) -> str:
 
 def _rollback(draft: Draft, said: str) -> None:
     if draft.phase is Phase.PENDING:
+        draft.do(*rejection(draft))
         draft.enter(Phase.CANCELLED, "CancelledByPerson", said, finished_at=draft.now)
         return
     go_back(draft, Phase.ROLLED_BACK, "RolledBackByPerson", said)

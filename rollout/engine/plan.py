@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from rollout.engine.snapshot import Template
 from rollout.resources.release import ReleaseStatus
+from rollout.resources.rollout import Held, Rejected
 from rollout.resources.writes import Kind
 
 
@@ -68,6 +69,13 @@ class RestoreTarget:
     """Give the target back as the user had it; `keep_paused` while an edit waits on it."""
 
     keep_paused: bool = False
+
+
+@dataclass(frozen=True)
+class ReturnTemplate:
+    """Give the paused target its owner's own template back, which waits there."""
+
+    template: Template
 
 
 @dataclass(frozen=True)
@@ -162,8 +170,28 @@ class DeleteRoute:
     ingress: str
 
 
+@dataclass(frozen=True)
+class WriteRollout:
+    """Write down on the Rollout what its trigger must remember."""
+
+    held: Held | None
+    rejected: Rejected | None
+
+
+@dataclass(frozen=True)
+class CreateRelease:
+    """Create the release of the template that waits on the target."""
+
+    name: str
+    template: Template
+    by: str
+    reason: str
+
+
 StatusAction: TypeAlias = Enter | SaveRestore | Commit
-TargetAction: TypeAlias = PauseTarget | UnpauseTarget | WriteTemplate | RestoreTarget | LatchTarget
+TargetAction: TypeAlias = (
+    PauseTarget | UnpauseTarget | WriteTemplate | RestoreTarget | ReturnTemplate | LatchTarget
+)
 CandidateAction: TypeAlias = CreateCandidate | ScaleCandidate | DeleteCandidate | LatchCandidate
 TrafficAction: TypeAlias = (
     Select
@@ -176,7 +204,11 @@ TrafficAction: TypeAlias = (
     | DeleteRoute
 )
 FinalizerAction: TypeAlias = AddFinalizer | RemoveFinalizer
-Action: TypeAlias = StatusAction | TargetAction | CandidateAction | TrafficAction | FinalizerAction
+TriggerAction: TypeAlias = WriteRollout | CreateRelease
+SingleAction: TypeAlias = TargetAction | CandidateAction | TriggerAction | AddFinalizer
+Action: TypeAlias = (
+    StatusAction | TargetAction | CandidateAction | TrafficAction | FinalizerAction | TriggerAction
+)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from rollout.engine.people import take_action
 from rollout.engine.plan import Event, Plan
 from rollout.engine.rollback import go_back
 from rollout.engine.snapshot import Snapshot
+from rollout.engine.supersede import up_to_date
 from rollout.engine.verdicts import note_verdict
 from rollout.resources.conditions import with_condition, without_condition
 from rollout.resources.release import Phase
@@ -92,15 +93,17 @@ def _goes_on(draft: Draft) -> bool:
     take_action(draft)
     if draft.phase is not before and draft.phase in {Phase.ROLLING_BACK, Phase.CANCELLED}:
         return False
-    report_edit(draft)
-    return undisputed(draft) and candidate_fit(draft) and _not_failed(draft) and _shares_fit(draft)
-
-
-def _shares_fit(draft: Draft) -> bool:
-    """Ask for ready pods behind each share (I1); while it is Pending the shares are another's."""
     if draft.phase is Phase.PENDING:
-        return True
-    return progress.candidate_shaky(draft) and progress.stable_there(draft)
+        return True  # what has traffic now is another release's
+    report_edit(draft)
+    return (
+        undisputed(draft)
+        and candidate_fit(draft)
+        and _not_failed(draft)
+        and up_to_date(draft)
+        and progress.candidate_shaky(draft)
+        and progress.stable_there(draft)
+    )
 
 
 def _let_go(draft: Draft) -> bool:

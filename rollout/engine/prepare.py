@@ -4,7 +4,9 @@ The order is the design: write down what is there, stop the target from rolling,
 Services so that no candidate pod can get a request by its labels, and only then create one.
 """
 
-from rollout.engine.admission import objections
+from datetime import datetime, timedelta
+
+from rollout.engine.admission import WAITS, objections
 from rollout.engine.draft import Draft, Need, drained
 from rollout.engine.facts import (
     base_replicas,
@@ -27,16 +29,20 @@ from rollout.engine.plan import (
     Select,
     SetWeight,
 )
+from rollout.engine.rejecting import rejection
 from rollout.engine.rollback import go_back
 from rollout.engine.saving import finalizers, saved
 from rollout.engine.sizes import sized
 from rollout.engine.snapshot import DeploymentView, Snapshot
+from rollout.engine.supersede import outdated
 from rollout.resources.duration import format_duration
 from rollout.resources.release import Phase
 
 
 def pending(draft: Draft) -> bool:
     """Begin, wait for what passes by itself, or end with the reason why it cannot begin."""
+    if outdated(draft):
+        return False
     against = objections(draft.snapshot)
     if not against:
         draft.enter(
@@ -48,13 +54,19 @@ def pending(draft: Draft) -> bool:
         )
         return True
     first = against[0]
-    created = draft.snapshot.release.metadata.creation_timestamp or draft.now
-    patience = draft.snapshot.strategy.common.progress_deadline
-    if first.passing and not draft.expired(created, patience):
+    if first.passing and (first.reason == WAITS or not draft.expired(*_patience(draft))):
         return draft.wait(first.reason, first.message)
     end = Phase.CANCELLED if first.reason in {"AlreadyServing", "RivalExists"} else Phase.FAILED
+    draft.do(*rejection(draft))
     draft.enter(end, first.reason, first.message, finished_at=draft.now)
     return False
+
+
+def _patience(draft: Draft) -> tuple[datetime, timedelta]:
+    """From when, and for how long, what passes by itself is waited for."""
+    created = draft.snapshot.release.metadata.creation_timestamp or draft.now
+    since = max(created, draft.snapshot.quiet_since or created)
+    return since, draft.snapshot.strategy.common.progress_deadline
 
 
 def _started(snapshot: Snapshot) -> str:

@@ -6,6 +6,7 @@ going back even when status could not be written.
 
 from rollout.engine.draft import Draft, Need, drained
 from rollout.engine.facts import (
+    by_template,
     candidate_alive,
     candidate_ready,
     candidate_template,
@@ -40,7 +41,8 @@ from rollout.engine.plan import (
     UnpauseTarget,
     WriteTemplate,
 )
-from rollout.engine.snapshot import PodSet, RouteView, ServiceView
+from rollout.engine.rejecting import remembered
+from rollout.engine.snapshot import DeploymentView, PodSet, RouteView, ServiceView
 from rollout.resources.release import Ending, Phase
 
 
@@ -113,6 +115,8 @@ def adopting(draft: Draft) -> bool:
         return False
     if draft.marked("written") is not None:
         return True
+    if by_template(draft.status):
+        return False  # the target may have had it from the beginning, and does not roll to it
     released = same(target.template, candidate_template(draft.snapshot, draft.status))
     return released and not same(target.template, resolved.stable_template)
 
@@ -181,12 +185,12 @@ def target_whole(draft: Draft) -> bool:
     stable = status.resolved.stable_template
     if not same(target.template, stable):
         keep_edit(draft)
+        keep_own(draft)
         draft.do(WriteTemplate(stable))
         return draft.wait("RestoringTemplate", f"giving {target.name} its earlier template back")
     pods = stable_pods(draft.snapshot, status)
     if target.complete and pods is not None and pods.ready >= target.replicas:
-        draft.mark("returned")
-        return True
+        return _returned(draft, target)
     if target.paused:
         draft.do(UnpauseTarget())
     return draft.wait(
@@ -194,6 +198,23 @@ def target_whole(draft: Draft) -> bool:
         f"{target.name} brings back the stable version: "
         f"{pods.ready if pods else 0} of {target.replicas} pods are ready",
     )
+
+
+def _returned(draft: Draft, target: DeploymentView) -> bool:
+    """Note that stable is whole; with trigger Template the target stays paused from here."""
+    if by_template(draft.status) and not target.paused:
+        draft.do(PauseTarget())
+        return draft.wait("PausingTarget", f"pausing Deployment {target.name}")
+    draft.mark("returned")
+    return True
+
+
+def keep_own(draft: Draft) -> None:
+    """With trigger Template: write down what its owner had on the target, to give it back."""
+    target = draft.snapshot.target
+    if target is not None and by_template(draft.status) and draft.status.displaced_edit is None:
+        draft.update(displaced_edit=dict(target.template))
+        draft.do(Enter(draft.status))
 
 
 def keep_edit(draft: Draft) -> None:
@@ -295,6 +316,7 @@ NEEDS: tuple[Need, ...] = (
     side_services_gone,
     services_restored,
     target_restored,
+    remembered,
     finalizers_gone,
     ended,
 )

@@ -2,13 +2,14 @@
 
 from rollout.engine.admission import unsettled
 from rollout.engine.draft import Draft
+from rollout.engine.facts import fingerprint
 from rollout.engine.plan import (
     AddFinalizer,
     SaveRestore,
 )
-from rollout.engine.snapshot import ServiceView, Snapshot
+from rollout.engine.snapshot import DeploymentView, ServiceView, Snapshot
 from rollout.resources.release import Hashes, Resolved, Saved
-from rollout.resources.words import RESTORE_FINALIZER
+from rollout.resources.words import RESTORE_FINALIZER, TRIGGER_LABEL
 from rollout.resources.writes import Kind
 
 
@@ -54,7 +55,8 @@ def _forewarn(draft: Draft) -> None:
             f"are added: the candidate is sized by the target's {target.replicas} replicas at "
             "the start",
         )
-    if target is not None and target.manager:
+    followed = draft.snapshot.rollout is not None and draft.snapshot.rollout.spec.by_template
+    if target is not None and target.manager and not followed:
         sentence = (
             f"Deployment {target.name} is owned by {target.manager}: its next sync of another "
             "template would undo this release natively, so bring the version there too"
@@ -88,18 +90,36 @@ def resolve(snapshot: Snapshot) -> Resolved:
         stable_template=dict(serving.template),
         stable_hash=serving.hash,
         replicas=target.replicas,
+        target_template_hash=_template_hash(snapshot, target),
     )
+
+
+def _template_hash(snapshot: Snapshot, target: DeploymentView) -> str | None:
+    """Tell the template that the target had when this release was asked for.
+
+    One that the trigger made ships that template: what came to the target since is newer.
+    """
+    if snapshot.rollout is None or not snapshot.rollout.spec.by_template:
+        return None
+    made = TRIGGER_LABEL in snapshot.release.metadata.labels
+    return fingerprint(snapshot.template if made and snapshot.template else target.template)
 
 
 def what_was_there(snapshot: Snapshot) -> list[Saved]:
     """Return how each object of the user was before the first change to it (I5)."""
     found = []
     if (target := snapshot.target) is not None:
-        fields = target.saved or {"spec.paused": target.paused}
+        fields = target.saved or {"spec.paused": _paused_before(snapshot, target)}
         found.append(
             Saved(kind="Deployment", name=target.name, uid=target.uid, fields=dict(fields))
         )
     return [*found, *map(service_before, snapshot.every_service)]
+
+
+def _paused_before(snapshot: Snapshot, target: DeploymentView) -> bool:
+    """Return whether its owner had paused the target: as the trigger noted, else as it is."""
+    held = snapshot.rollout.status.held if snapshot.rollout is not None else None
+    return held.paused if held is not None and held.uid == target.uid else target.paused
 
 
 def service_before(service: ServiceView) -> Saved:

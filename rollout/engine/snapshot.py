@@ -5,6 +5,7 @@ The planner sees nothing else: what is not in here cannot influence a decision.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from rollout.analysis.verdict import ReleaseVerdict
@@ -57,6 +58,8 @@ class DeploymentView:
     """Whether it is ours, but of an earlier release that did not clear it away."""
     changed_by: str = ""
     """Field manager that last set `spec.paused`."""
+    edited_by: str = ""
+    """Field manager that last set the pod template."""
     manager: str = ""
     """Helm, Argo CD or Flux, when one of them owns it."""
     recreates: bool = False
@@ -136,6 +139,8 @@ class Rival:
     kind: str
     name: str
     what: str
+    passing: bool = False
+    """Whether it makes room by itself."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +179,10 @@ class Snapshot:
     verdict: ReleaseVerdict | None = None
     """What the judge says of the current step or bake; None before its first look."""
     namespace_terminating: bool = False
+    superseded_by: str = ""
+    """A newer Release that waits for this one to make room."""
+    quiet_since: datetime | None = None
+    """When the last other Release of this Rollout ended."""
 
     @property
     def fast(self) -> bool:

@@ -76,6 +76,7 @@ ROLLOUT_COLUMNS: Final = (
     Column("Version", ".status.stableVersion", description="What users have."),
     Column("Release", ".status.activeRelease", description="What runs now."),
     Column("Last", ".status.lastRelease.phase", description="How the newest release ended."),
+    Column("Trigger", ".spec.trigger", priority=1, description="What starts a release."),
     AGE,
 )
 RELEASE_COLUMNS: Final = (

@@ -149,6 +149,11 @@ class Resolved(Model):
     )
     stable_hash: str = Field(description="pod-template-hash of the version that served.")
     replicas: int = Field(description="The target's replicas at the start.")
+    target_template_hash: str | None = Field(
+        default=None,
+        description="With trigger Template: what tells the pod template that the target had when "
+        "this release was asked for.",
+    )
 
 
 class Saved(Model):

@@ -1,7 +1,7 @@
 """Rollout: one per service, long-lived; which Deployment, which traffic, which strategy."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
@@ -298,6 +298,25 @@ class PolicyChoice(Model):
         return self
 
 
+class Trigger(StrEnum):
+    """What starts a release."""
+
+    COMMAND = "Command"
+    TEMPLATE = "Template"
+
+
+class OnNewRelease(StrEnum):
+    """What a new release does to one that runs."""
+
+    REJECT = "Reject"
+    SUPERSEDE = "Supersede"
+
+
+IMPLIED: Final = (
+    "trigger Template implies onNewRelease: Supersede, because a newer template is the truth: "
+    "leave onNewRelease out or set it to Supersede, or use trigger Command"
+)
+
 IN_PLACE_NEEDS_STEPS: Final = (
     "adoption InPlace needs strategy.canary: a cutover is all that blueGreen is, and InPlace has "
     "none; set adoption to Surge"
@@ -309,7 +328,14 @@ class RolloutSpec(Model):
 
     model_config = Model.model_config | {
         "json_schema_extra": rules(
-            ("self.adoption != 'InPlace' || has(self.strategy.canary)", IN_PLACE_NEEDS_STEPS)
+            (
+                (
+                    "self.trigger != 'Template' || !has(self.onNewRelease) || "
+                    "self.onNewRelease == 'Supersede'"
+                ),
+                IMPLIED,
+            ),
+            ("self.adoption != 'InPlace' || has(self.strategy.canary)", IN_PLACE_NEEDS_STEPS),
         )
     }
 
@@ -324,11 +350,15 @@ class RolloutSpec(Model):
     history_limit: int = Field(
         default=10, ge=1, le=100, description="Finished Releases that are kept."
     )
-    trigger: Literal["Command"] = Field(
-        default="Command", description="What starts a release: Command, a person's `start`."
+    trigger: Trigger = Field(
+        default=Trigger.COMMAND,
+        description="What starts a release: Command, a person's `start`; Template, any change of "
+        "the Deployment's pod template, which stays paused meanwhile (for Git).",
     )
-    on_new_release: Literal["Reject"] = Field(
-        default="Reject", description="What a start does while a release runs: Reject refuses it."
+    on_new_release: OnNewRelease | None = Field(
+        default=None,
+        description="What a new release does while one runs: Reject is refused, Supersede takes "
+        "its place. Left out: Reject, with trigger Template Supersede.",
     )
     adoption: Adoption = Field(
         default=Adoption.SURGE,
@@ -338,10 +368,26 @@ class RolloutSpec(Model):
     )
 
     @model_validator(mode="after")
+    def _implied(self) -> "RolloutSpec":
+        if self.by_template and self.on_new_release is OnNewRelease.REJECT:
+            raise ValueError(IMPLIED)
+        return self
+
+    @model_validator(mode="after")
     def _adoptable(self) -> "RolloutSpec":
         if self.adoption is Adoption.IN_PLACE and self.strategy.canary is None:
             raise ValueError(IN_PLACE_NEEDS_STEPS)
         return self
+
+    @property
+    def by_template(self) -> bool:
+        """Whether a change of the target's pod template starts a release."""
+        return self.trigger is Trigger.TEMPLATE
+
+    @property
+    def supersedes(self) -> bool:
+        """Whether a new release takes the place of one that runs."""
+        return self.by_template or self.on_new_release is OnNewRelease.SUPERSEDE
 
 
 class LastRelease(Model):
@@ -351,6 +397,21 @@ class LastRelease(Model):
     phase: str = Field(description="How it ended.")
 
 
+class Held(Model):
+    """A Deployment that stays paused while nothing runs, and how its owner had it."""
+
+    deployment: str = Field(description="Name of the Deployment.")
+    uid: str = Field(description="Its uid.")
+    paused: bool = Field(description="Whether its owner had paused it.")
+
+
+class Rejected(Model):
+    """A template that was taken back, and is not tried again by itself."""
+
+    template_hash: str = Field(description="What tells the template from others.")
+    release: str = Field(description="The Release that was taken back.")
+
+
 class RolloutStatus(Model):
     """What the controller has to say about a Rollout."""
 
@@ -358,6 +419,14 @@ class RolloutStatus(Model):
     active_release: str | None = Field(default=None, description="The Release that runs now.")
     stable_version: str | None = Field(default=None, description="Version that users have.")
     last_release: LastRelease | None = Field(default=None, description="Newest that has ended.")
+    held: Held | None = Field(
+        default=None, description="The Deployment that trigger Template keeps paused."
+    )
+    rejected: Rejected | None = Field(
+        default=None,
+        description="The Deployment's own template, when a release of it was taken back: it is not "
+        "tried again until it changes, or a person retries it.",
+    )
     conditions: list[Condition] = Field(default_factory=list, description="Observations.")
 
 

@@ -5,8 +5,8 @@ that was killed and started again does. It watches what the routers send where, 
 ask of every moment: was a request lost, did a pod stop while a router may still have sent to it?
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from rollout.analysis.evidence import Reference
 from rollout.analysis.verdict import Reason, ReleaseVerdict, Verdict
 from rollout.engine.plan import Action, Commit, Enter, Plan, SaveRestore
 from rollout.engine.planner import plan
+from rollout.engine.trigger import Tending
 from rollout.kube.errors import Conflict, NotFound
 from rollout.resources.policy import Then
 from rollout.resources.release import Phase, Release, ReleaseStatus
@@ -23,12 +24,17 @@ from rollout.simulate.kubelet import Behaviour, VirtualKubelet
 from rollout.translation.epochs import stamps
 from rollout.translation.objects import Objects
 from rollout.translation.snapshots import snapshot
+from rollout.translation.tending import tended
 from rollout.translation.writes import writes
 
 NAMESPACE: Final = "shop"
 START: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LAG: Final = timedelta(milliseconds=500)
 """How long routers may go on sending to where they sent before."""
+
+
+LONGEST: Final = timedelta(minutes=10)
+"""How long a story may take."""
 
 
 class Cut(Exception):  # noqa: N818 - it is no error: the controller is killed here
@@ -111,7 +117,6 @@ class Done:
 
     at: datetime
     action: str
-    status: ReleaseStatus
 
 
 @dataclass
@@ -200,10 +205,14 @@ class World:
         release = Release.model_validate(raw)
         rollouts = self.all(Kind.ROLLOUT)
         mine = next((r for r in rollouts if r["metadata"]["name"] == release.spec.rollout), None)
+        verdict = self.judge.verdict(release.status, self.time)
+        return replace(self._around(raw, mine), verdict=verdict)
+
+    def _around(self, release: Object, rollout: Object | None) -> Objects:
         return Objects(
-            release=raw,
-            rollout=mine,
-            rollouts=rollouts,
+            release=release,
+            rollout=rollout,
+            rollouts=self.all(Kind.ROLLOUT),
             releases=self.all(Kind.RELEASE),
             deployments=self.all(Kind.DEPLOYMENT),
             replica_sets=self.all(Kind.REPLICA_SET),
@@ -213,7 +222,6 @@ class World:
             ingress_classes=self.all(Kind.INGRESS_CLASS),
             autoscalers=self.all(Kind.HORIZONTAL_POD_AUTOSCALER),
             namespace_terminating=self.namespace_terminating,
-            verdict=self.judge.verdict(release.status, self.time),
         )
 
     def plan(self, name: str) -> tuple[Objects, Plan] | None:
@@ -232,7 +240,7 @@ class World:
         count = 0
         try:
             for action in made.actions:
-                objects, written = self._carry_out(action, objects, made)
+                objects, written = self._carry_out(action, objects)
                 count += written
             objects, written = self._record(objects, made)
         except (Conflict, NotFound):
@@ -245,9 +253,9 @@ class World:
         known = Release.model_validate(objects.release).status
         if known == made.status:
             return objects, 0
-        return self._carry_out(Enter(made.status), objects, made)
+        return self._carry_out(Enter(made.status), objects)
 
-    def _carry_out(self, action: Action, objects: Objects, made: Plan) -> tuple[Objects, int]:
+    def _carry_out(self, action: Action, objects: Objects) -> tuple[Objects, int]:
         count, wanted = 0, writes(action, objects)
         for write in wanted:
             if self.fuel == 0:
@@ -256,7 +264,7 @@ class World:
             objects = objects.replace(answer)
             count += 1
             self.fuel = None if self.fuel is None else self.fuel - 1
-            self.done.append(Done(self.time, _named(action), made.status))
+            self.done.append(Done(self.time, _named(action)))
             self.look()
             self.after_write(action)
             if write is wanted[-1] and _unlike_deletes(writes(action, objects)):
@@ -264,6 +272,54 @@ class World:
             self.kubelet.quiesce()
             self.look()
         return objects, count
+
+    def tend(self, rollout: str) -> tuple[int, Tending]:
+        """Do what a Rollout does while nothing of it runs; gives the number of writes."""
+        raw = self.get(Kind.ROLLOUT, rollout)
+        if raw is None:
+            return 0, Tending()
+        mine = [r for r in self.all(Kind.RELEASE) if r["spec"]["rollout"] == rollout]
+        objects, tending = tended(self._around(raw, raw), mine, self.time)
+        count = 0
+        try:
+            for action in tending.actions:
+                objects, written = self._carry_out(action, objects)
+                count += written
+        except (Conflict, NotFound):
+            return count + 1, tending
+        return count, tending
+
+    def live(
+        self, rollout: str, *, until: Callable[[], bool], patience: timedelta = LONGEST
+    ) -> None:
+        """Go on with all releases of a Rollout, as its controller does, until something holds."""
+        end = self.time + patience
+        while not until():
+            if self.time > end:
+                said = [Release.model_validate(r).status for r in self.all(Kind.RELEASE)]
+                raise TimeoutError(f"still {[(s.phase, s.message) for s in said]}")
+            written, moments = self.one_round(rollout)
+            if not written:
+                self._sleep(moments)
+
+    def one_round(self, rollout: str) -> tuple[int, list[datetime]]:
+        """Carry out a pass for each open release, and one for the Rollout itself."""
+        written, moments = 0, list[datetime]()
+        for name in self._open(rollout):
+            count, made = self.one_pass(name)
+            written += count
+            moments += [made.look_again] if made is not None and made.look_again else []
+        count, tending = self.tend(rollout)
+        moments += [tending.look_again] if tending.look_again else []
+        return written + count, moments
+
+    def _open(self, rollout: str) -> list[str]:
+        """Name the releases that have not ended, the one that runs first."""
+        found = [Release.model_validate(r) for r in self.all(Kind.RELEASE)]
+        open_ = [r for r in found if r.spec.rollout == rollout and not r.status.phase.ended]
+        open_.sort(key=lambda r: (str(r.metadata.creation_timestamp), r.metadata.name))
+        open_.sort(key=lambda r: r.status.phase is Phase.PENDING)
+        return [r.metadata.name for r in open_]
 
     def take_over(self, name: str, epoch: str) -> None:
         """Begin as a new leader does: stamp the objects of a release that has begun."""
@@ -278,7 +334,7 @@ class World:
         name: str,
         *,
         until: Callable[[Release | None], bool],
-        patience: timedelta = timedelta(minutes=10),
+        patience: timedelta = LONGEST,
     ) -> Release | None:
         """Go on until something holds of the release. Raises TimeoutError when it never does."""
         end = self.time + patience
@@ -288,13 +344,11 @@ class World:
                 raise TimeoutError(f"still {said and said.phase}: {said and said.message}")
             written, made = self.one_pass(name)
             if not written:
-                self._sleep(made)
+                self._sleep([made.look_again] if made is not None and made.look_again else [])
         return self.release(name)
 
-    def _sleep(self, made: Plan | None) -> None:
-        moments = [self.time + timedelta(seconds=1)]
-        if made is not None and made.look_again is not None:
-            moments.append(made.look_again)
+    def _sleep(self, moments: Iterable[datetime]) -> None:
+        moments = [self.time + timedelta(seconds=1), *moments]
         due = self.kubelet.next_due()
         if due is not None:
             moments.append(due)

@@ -43,6 +43,7 @@ def deployment_view(objects: Objects, deployment: Object) -> DeploymentView:
         latch=annotations_of(deployment).get(LATCH),
         saved=read_note(annotations_of(deployment)),
         changed_by=field_manager(deployment, ("f:spec", "f:paused")),
+        edited_by=field_manager(deployment, ("f:spec", "f:template")),
         manager=_manager(deployment),
         recreates=(spec.get("strategy") or {}).get("type") == "Recreate",
     )

@@ -12,6 +12,7 @@ from rollout.resources.objects import name_of
 from rollout.resources.writes import Object
 
 _LISTS: Final = {
+    "Release": "releases",
     "Deployment": "deployments",
     "ReplicaSet": "replica_sets",
     "Pod": "pods",

@@ -14,7 +14,7 @@ from rollout.translation.discovery import discover, shared
 from rollout.translation.images import version_of
 from rollout.translation.objects import Objects
 from rollout.translation.policies import policy_of
-from rollout.translation.rivals import rivals
+from rollout.translation.rivals import last_end, newer, rivals
 from rollout.translation.views import Scene, route_view, service_view, side_services, taken
 
 
@@ -53,6 +53,8 @@ def snapshot(objects: Objects) -> Snapshot:
         template_problem=version.problem,
         verdict=objects.verdict,
         namespace_terminating=objects.namespace_terminating,
+        superseded_by=newer(objects, release, rollout),
+        quiet_since=last_end(objects, release),
     )
 
 

@@ -37,17 +37,17 @@ def unpause(target: Object) -> Patch | None:
     return merge(Kind.DEPLOYMENT, target, {"spec": {"paused": False}})
 
 
-def write_template(target: Object, template: Any) -> Patch | None:
-    """Replace the pod template whole, and let it roll, in one patch.
+def write_template(target: Object, template: Any, *, paused: bool = False) -> Patch | None:
+    """Replace the pod template whole, and let it roll or (`paused`) wait, in one patch.
 
     A merge patch would keep keys that the new template does not have. None when the target has
-    it and rolls already.
+    it already, and rolls or waits.
     """
-    if target["spec"]["template"] == untracked(template) and not is_paused(target):
+    if target["spec"]["template"] == untracked(template) and is_paused(target) is paused:
         return None
     operations: list[Object] = [
         {"op": "replace", "path": "/spec/template", "value": untracked(template)},
-        {"op": "add", "path": "/spec/paused", "value": False},
+        {"op": "add", "path": "/spec/paused", "value": paused},
     ]
     return json_patch(Kind.DEPLOYMENT, target, operations)
 

@@ -12,13 +12,13 @@ from rollout.resources.guarded import delete, merge, replace_status
 from rollout.resources.names import beside
 from rollout.resources.objects import annotations_of, labels_of, name_of, uid_of
 from rollout.resources.release import Release, ReleaseStatus
-from rollout.resources.rollout import Traffic
+from rollout.resources.rollout import Rollout, Traffic
 from rollout.resources.words import EPOCH, LATCH, POD_TEMPLATE_HASH, RESTORE_FINALIZER
 from rollout.resources.writes import Kind, Object, Patch, Write
 from rollout.traffic.registry import Means, router
 from rollout.traffic.router import Settings, Split, Steered, our_labels
 from rollout.traffic.side import create_side_service, side_service_name
-from rollout.translation import candidates, targets
+from rollout.translation import candidates, targets, tending
 from rollout.translation.deployments import alive, ready
 from rollout.translation.epochs import unstamped
 from rollout.translation.objects import Objects
@@ -29,15 +29,22 @@ def writes(action: actions.Action, objects: Objects) -> tuple[Write, ...]:
     """Say which writes carry an action out; none when the objects are so already."""
     if isinstance(action, actions.StatusAction):
         return _of_status(action, objects)
-    if isinstance(action, actions.AddFinalizer):
-        return _as_tuple(_finalizer(objects, action.kind, action.name, wanted=True))
     if isinstance(action, actions.RemoveFinalizer):
         return _last_finalizer(action, objects)
+    if isinstance(action, actions.TrafficAction):
+        return _of_traffic(action, objects)
+    return _as_tuple(_of_one(action, objects))
+
+
+def _of_one(action: actions.SingleAction, objects: Objects) -> Write | None:
+    """Say the one write of an action that has no more."""
+    if isinstance(action, actions.AddFinalizer):
+        return _finalizer(objects, action.kind, action.name, wanted=True)
     if isinstance(action, actions.TargetAction):
-        return _as_tuple(_of_target(action, objects))
+        return _of_target(action, objects)
     if isinstance(action, actions.CandidateAction):
-        return _as_tuple(_of_candidate(action, objects))
-    return _of_traffic(action, objects)
+        return _of_candidate(action, objects)
+    return _of_trigger(action, objects)
 
 
 def _as_tuple(write: Write | None) -> tuple[Write, ...]:
@@ -100,13 +107,31 @@ def _of_target(action: actions.TargetAction, objects: Objects) -> Write | None:
             return targets.pause(target, _saved(objects, "Deployment").get(name_of(target)))
         case actions.UnpauseTarget():
             return targets.unpause(target)
-        case actions.WriteTemplate(template):
-            return targets.write_template(target, template)
+        case actions.WriteTemplate(template) | actions.ReturnTemplate(template):
+            paused = isinstance(action, actions.ReturnTemplate)
+            return targets.write_template(target, template, paused=paused)
         case actions.RestoreTarget(keep_paused):
             saved = _saved(objects, "Deployment").get(name_of(target))
             return targets.restore(target, keep_paused=keep_paused, saved=saved)
         case actions.LatchTarget():
             return _latch(Kind.DEPLOYMENT, target, objects)
+        case _:
+            assert_never(action)
+
+
+def _of_trigger(action: actions.TriggerAction, objects: Objects) -> Write | None:
+    rollout = objects.rollout
+    if rollout is None:
+        return None
+    match action:
+        case actions.WriteRollout(held, rejected):
+            known = Rollout.model_validate(rollout).status
+            status = known.model_copy(update={"held": held, "rejected": rejected})
+            same = status == known
+            return None if same else replace_status(Kind.ROLLOUT, rollout, status.to_json())
+        case actions.CreateRelease():
+            there = objects.named("releases", action.name) is not None
+            return None if there else tending.create(action, rollout)
         case _:
             assert_never(action)
 

@@ -111,6 +111,16 @@ def test_the_release_that_runs_comes_before_one_that_waits_and_that_is_refused_a
     assert rig.rollout().status.active_release == "web-v2"
 
 
+def test_a_release_that_waits_takes_no_traffic_from_the_one_that_runs() -> None:
+    rig = Rig(build.shop())
+    rig.ears.says = passing
+    rig.run(lambda rig: rig.release().status.weight.applied == 20)
+    rig.create(build.release("web-v3", "v3"))
+    rig.reconciler.reconcile(KEY)
+    assert rig.release("web-v3").status.reason == "RivalExists"
+    assert rig.release().status.weight.applied == 20
+
+
 def test_a_release_that_nobody_can_read_keeps_no_other_from_its_pass() -> None:
     rig = Rig(build.shop())
     broken = rig.create({**build.release("web-a"), "spec": {"rollout": "web", "version": "!"}})

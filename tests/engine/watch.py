@@ -61,7 +61,7 @@ class Watch:
 
     def __call__(self, action: Action) -> None:
         self.one_release_is_active()
-        release = self.world.release("web-v2")
+        release = self.current()
         if release is None:
             return
         self.traffic_has_ready_pods(action)
@@ -75,6 +75,10 @@ class Watch:
         self.services_are_narrowed(release)
         self.natively_stopped(release)
         assert self.complaints() == [], "a request was lost: " + str(self.complaints())
+
+    def current(self) -> Release | None:
+        """The release that runs."""
+        return self.world.release("web-v2")
 
     def one_release_is_active(self) -> None:
         """I6, also of two Rollouts that share a Deployment."""

@@ -6,7 +6,7 @@ Every rule has its case here; a test holds the list to the generated CRDs.
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from rollout.resources.rollout import IN_PLACE_NEEDS_STEPS
+from rollout.resources.rollout import IMPLIED, IN_PLACE_NEEDS_STEPS
 from rollout.resources.writes import Object
 from tests import build
 from tests.resources.change import changed, policy
@@ -82,6 +82,7 @@ OF_A_STRATEGY: Final = (
     ),
 )
 OF_A_ROLLOUT: Final = (
+    Bad(IMPLIED, "spec", build.rollout(trigger="Template", onNewRelease="Reject")),
     Bad(
         IN_PLACE_NEEDS_STEPS,
         "spec",

@@ -114,6 +114,20 @@ def test_defaults_are_those_of_the_models(cluster: HttpCluster, namespace: str) 
     assert (spec["trigger"], spec["adoption"], spec["historyLimit"]) == ("Command", "Surge", 10)
 
 
+@pytest.mark.controlplane
+@pytest.mark.parametrize(
+    ("trigger", "other"),
+    [("Template", None), ("Template", "Supersede"), ("Command", "Supersede"), ("Command", None)],
+)
+def test_what_a_new_release_does_may_be_left_out(
+    cluster: HttpCluster, namespace: str, trigger: str, other: str | None
+) -> None:
+    chosen = {"onNewRelease": other} if other else {}
+    body = {**ROLLOUT, "spec": {**ROLLOUT["spec"], "trigger": trigger, **chosen}}
+    spec = cluster.apply(Create(Kind.ROLLOUT, namespace, body))["spec"]
+    assert (spec["trigger"], spec.get("onNewRelease")) == (trigger, other)
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [

@@ -1,0 +1,637 @@
+"""What can happen to a service that is released from Git: commits, as data, and how they end.
+
+The Rollout has `trigger: Template`; a commit is a change of the Deployment's template. Each story
+is played in the simulated world, with every release that comes of it, and cut after every write.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from rollout.analysis.verdict import Reason, ReleaseVerdict, Verdict
+from rollout.resources.release import Phase, Release, ReleaseStatus
+from rollout.resources.words import LATCH, RESTORE
+from rollout.resources.writes import Kind
+from rollout.simulate.world import Judge, World
+from tests.build import blue_green, canary, deployment, ingress, release, rollout, service
+from tests.engine.stories import Act, delete, edit, scale, unpause
+from tests.engine.stories import Story as Plain
+
+Moment = Callable[[World], bool]
+
+
+@dataclass(frozen=True)
+class Critic(Judge):
+    """A judge who finds some versions bad, from some weight on."""
+
+    bad: frozenset[str] = frozenset()
+
+    def verdict(self, status: ReleaseStatus, now: datetime) -> ReleaseVerdict | None:
+        """Judge a release by what it ships."""
+        said = super().verdict(status, now)
+        if said is None or said.verdict is not Verdict.FAIL or tag_of(status) in self.bad:
+            return said
+        return ReleaseVerdict(Verdict.PASS, Reason.NOT_WORSE, "simulated: fine", now)
+
+
+def tag_of(status: ReleaseStatus) -> str:
+    """Tag of what a release ships."""
+    return status.resolved.image.rpartition(":")[2] if status.resolved else ""
+
+
+@dataclass(frozen=True)
+class End:
+    """How one release must have ended."""
+
+    tag: str
+    phase: Phase
+    reason: str
+
+
+@dataclass(frozen=True)
+class Deed:
+    """Something that somebody does once, when something holds."""
+
+    when: Moment
+    act: Act
+
+
+@dataclass(frozen=True)
+class Story:
+    """What is done to the service, and what becomes of it."""
+
+    name: str
+    deeds: tuple[Deed, ...]
+    ends: tuple[End, ...]
+    """All releases that there must have been, in order; of one deleted nothing is left."""
+    template: str
+    """Tag that the Deployment's template must have at the end."""
+    serves: str
+    """Tag of the pods that must serve at the end."""
+    paused: bool = True
+    judge: Critic = field(default_factory=Critic)
+    strategy: dict[str, Any] = field(default_factory=canary)
+    spec: dict[str, Any] = field(default_factory=lambda: {"trigger": "Template"})
+    noted: bool = True
+    """Whether the Deployment bears the note of how its owner had it."""
+    before: bool = False
+    """Whether its owner had paused the Deployment."""
+    deleted: bool = False
+    """Whether the Rollout is deleted."""
+    replicas: int = 4
+    scaled: bool = False
+    forgiving: bool = False
+
+    @property
+    def watched(self) -> Plain:
+        """What the watch must know of it."""
+        return Plain(
+            self.name,
+            Phase.SUCCEEDED,
+            "",
+            replicas=self.replicas,
+            scaled=self.scaled,
+            forgiving=self.forgiving,
+        )
+
+    def objects(self) -> tuple[dict[str, Any], ...]:
+        """What is there at first: a service that runs, and its Rollout."""
+        return (
+            deployment(),
+            service(),
+            ingress(),
+            rollout(strategy=self.strategy, **self.spec),
+        )
+
+
+def commit(tag: str) -> Act:
+    """Change the image in the Deployment's template, as any tool does."""
+    return edit(f"registry.local/web:{tag}")
+
+
+def shipped(release_: Release) -> str:
+    """Tag that a release was asked to ship."""
+    if release_.spec.version is not None:
+        return release_.spec.version
+    template = release_.spec.template or {}
+    return str(template["spec"]["containers"][0]["image"]).rpartition(":")[2]
+
+
+def releases(world: World) -> list[Release]:
+    """All releases, the oldest first."""
+    found = [Release.model_validate(raw) for raw in world.all(Kind.RELEASE)]
+    return sorted(found, key=lambda r: (str(r.metadata.creation_timestamp), r.metadata.name))
+
+
+def newest(world: World, tag: str) -> Release | None:
+    """The newest release of a tag."""
+    mine = [r for r in releases(world) if shipped(r) == tag]
+    return mine[-1] if mine else None
+
+
+def held(world: World) -> bool:
+    """When the Deployment is paused by us, and nothing runs."""
+    target = world.get(Kind.DEPLOYMENT, "web")
+    assert target is not None
+    noted = RESTORE in (target["metadata"].get("annotations") or {})
+    return noted and bool(target["spec"].get("paused")) and idle(world)
+
+
+def idle(world: World) -> bool:
+    """When no release is open."""
+    return all(r.status.phase.ended for r in releases(world))
+
+
+def while_(tag: str, phase: Phase, *, mark: str | None = None, reason: str | None = None) -> Moment:
+    """When the release of a tag is in a phase."""
+
+    def when(world: World) -> bool:
+        found = newest(world, tag)
+        if found is None or found.status.phase is not phase:
+            return False
+        marked = mark is None or mark in found.status.marks
+        return marked and reason in {None, found.status.reason}
+
+    return when
+
+
+def weighed(tag: str, weight: int) -> Moment:
+    """When the candidate of a tag has a share."""
+
+    def when(world: World) -> bool:
+        found = newest(world, tag)
+        return found is not None and found.status.weight.applied == weight
+
+    return when
+
+
+def ended(tag: str, phase: Phase) -> Moment:
+    """When the newest release of a tag has ended so, and nothing runs."""
+    return lambda world: while_(tag, phase)(world) and idle(world)
+
+
+def remembered(world: World) -> bool:
+    """When a template is remembered that was taken back, and nothing runs."""
+    raw = world.get(Kind.ROLLOUT, "web")
+    return raw is not None and "rejected" in (raw.get("status") or {}) and idle(world)
+
+
+def forgotten(world: World) -> bool:
+    """When nothing is remembered, and nothing runs."""
+    return idle(world) and not remembered(world)
+
+
+def ask(tag: str, type_: str, number: int = 1) -> Act:
+    """Ask something of the release of a tag, as a person does."""
+
+    def do(world: World) -> None:
+        found = newest(world, tag)
+        assert found is not None
+        at = "2026-01-01T12:00:00Z"
+        body = {"id": f"{type_}-{number}", "type": type_, "by": "ana", "reason": "b", "at": at}
+        world.patch(Kind.RELEASE, found.metadata.name, {"spec": {"action": body}})
+
+    return do
+
+
+def start(name: str, tag: str) -> Act:
+    """Start a release by hand."""
+    return lambda world: (world.create(release(name, tag)), None)[1]
+
+
+def drop(tag: str) -> Act:
+    """Delete the release of a tag."""
+
+    def do(world: World) -> None:
+        found = newest(world, tag)
+        assert found is not None
+        delete(Kind.RELEASE, found.metadata.name)(world)
+
+    return do
+
+
+def to_command(world: World) -> None:
+    """Have releases started by command from now on."""
+    world.patch(Kind.ROLLOUT, "web", {"spec": {"trigger": "Command"}})
+
+
+def lose_notes(world: World) -> None:
+    """Remove our notes, as a careless replace does."""
+    body = {"metadata": {"annotations": {RESTORE: None, LATCH: None}}}
+    world.patch(Kind.DEPLOYMENT, "web", body)
+
+
+def good(tag: str) -> End:
+    """It went out."""
+    return End(tag, Phase.SUCCEEDED, "Succeeded")
+
+
+def bad(tag: str) -> End:
+    """It was found to be bad."""
+    return End(tag, Phase.ROLLED_BACK, "VerdictFail")
+
+
+def superseded(tag: str) -> End:
+    """A newer one took its place."""
+    return End(tag, Phase.SUPERSEDED, "Superseded")
+
+
+def by_person(tag: str) -> End:
+    """A person took it back."""
+    return End(tag, Phase.ROLLED_BACK, "RolledBackByPerson")
+
+
+def reverted(tag: str) -> End:
+    """The earlier template came back."""
+    return End(tag, Phase.ROLLED_BACK, "StableTemplateWritten")
+
+
+FIRST = Deed(held, commit("v2"))
+BAD2 = Critic(bad_from=1, bad=frozenset({"v2"}))
+ROLLS = while_("v2", Phase.ADOPTING, mark="templated")
+EDITED = while_("v2", Phase.PAUSED, reason="EditWaiting")
+SUPERSEDE = {"onNewRelease": "Supersede"}
+
+STORIES: tuple[Story, ...] = (
+    Story("a commit goes out", (FIRST,), (good("v2"),), "v2", "v2"),
+    Story("blue-green", (FIRST,), (good("v2"),), "v2", "v2", strategy=blue_green()),
+    Story(
+        "two commits, one after the other",
+        (FIRST, Deed(ended("v2", Phase.SUCCEEDED), commit("v3"))),
+        (good("v2"), good("v3")),
+        "v3",
+        "v3",
+    ),
+    Story("a bad commit comes back once", (FIRST,), (bad("v2"),), "v2", "v1", judge=BAD2),
+    Story(
+        "a commit that is bad in the bake comes back once",
+        (FIRST,),
+        (bad("v2"),),
+        "v2",
+        "v1",
+        judge=Critic(bad_from=100, bad=frozenset({"v2"})),
+    ),
+    Story(
+        "a fix after a bad commit goes out",
+        (FIRST, Deed(remembered, commit("v3"))),
+        (bad("v2"), good("v3")),
+        "v3",
+        "v3",
+        judge=BAD2,
+    ),
+    Story(
+        "a revert of a bad commit is no release",
+        (FIRST, Deed(remembered, commit("v1"))),
+        (bad("v2"),),
+        "v1",
+        "v1",
+        judge=BAD2,
+    ),
+    Story(
+        "a bad commit that is reverted and committed again is tried again",
+        (FIRST, Deed(remembered, commit("v1")), Deed(forgotten, commit("v2"))),
+        (bad("v2"), bad("v2")),
+        "v2",
+        "v1",
+        judge=BAD2,
+    ),
+    Story(
+        "a commit that a person took back goes out when it is retried",
+        (
+            FIRST,
+            Deed(weighed("v2", 20), ask("v2", "rollback")),
+            Deed(remembered, start("web-z-retry", "v2")),
+        ),
+        (by_person("v2"), good("v2")),
+        "v2",
+        "v2",
+    ),
+    Story(
+        "another version goes out by hand after a bad commit",
+        (FIRST, Deed(remembered, start("web-z-fix", "v3"))),
+        (bad("v2"), good("v3")),
+        "v3",
+        "v3",
+        judge=BAD2,
+    ),
+    Story(
+        "another version by hand comes back while the target rolls",
+        (
+            FIRST,
+            Deed(remembered, start("web-z-fix", "v3")),
+            Deed(while_("v3", Phase.ADOPTING, mark="templated"), ask("v3", "rollback")),
+        ),
+        (bad("v2"), by_person("v3")),
+        "v2",
+        "v1",
+        judge=BAD2,
+    ),
+    *(
+        Story(
+            f"a second commit while {phase}",
+            (FIRST, Deed(while_("v2", phase, mark=mark), commit("v3"))),
+            (superseded("v2"), good("v3")),
+            "v3",
+            "v3",
+        )
+        for phase, mark in (
+            (Phase.PREPARING, None),
+            (Phase.PREPARING, "narrowed"),
+            (Phase.PROGRESSING, "weight"),
+            (Phase.PROMOTING, None),
+            (Phase.PROMOTING, "cutover"),
+            (Phase.BAKING, None),
+        )
+    ),
+    Story(
+        "a second commit while Paused",
+        (
+            FIRST,
+            Deed(weighed("v2", 20), ask("v2", "pause")),
+            Deed(while_("v2", Phase.PAUSED), commit("v3")),
+        ),
+        (superseded("v2"), good("v3")),
+        "v3",
+        "v3",
+    ),
+    Story(
+        "a second commit on the way back",
+        (FIRST, Deed(while_("v2", Phase.ROLLING_BACK), commit("v3"))),
+        (bad("v2"), good("v3")),
+        "v3",
+        "v3",
+        judge=BAD2,
+    ),
+    Story(
+        "a third commit while the first goes back",
+        (
+            FIRST,
+            Deed(weighed("v2", 20), commit("v3")),
+            Deed(while_("v2", Phase.ROLLING_BACK), commit("v4")),
+        ),
+        (superseded("v2"), good("v4")),
+        "v4",
+        "v4",
+    ),
+    Story(
+        "a second commit while the target rolls, answered by the first",
+        (FIRST, Deed(ROLLS, commit("v3")), Deed(EDITED, commit("v2"))),
+        (good("v2"),),
+        "v2",
+        "v2",
+    ),
+    Story(
+        "a second commit while the target rolls, answered by the version before",
+        (FIRST, Deed(ROLLS, commit("v3")), Deed(EDITED, commit("v1"))),
+        (reverted("v2"),),
+        "v1",
+        "v1",
+    ),
+    Story(
+        "a second commit while the target rolls, answered by resume",
+        (FIRST, Deed(ROLLS, commit("v3")), Deed(EDITED, ask("v2", "resume"))),
+        (good("v2"), good("v3")),
+        "v3",
+        "v3",
+    ),
+    Story(
+        "a second commit while the target rolls, answered by rollback",
+        (FIRST, Deed(ROLLS, commit("v3")), Deed(EDITED, ask("v2", "rollback"))),
+        (by_person("v2"), good("v3")),
+        "v3",
+        "v3",
+    ),
+    Story(
+        "a second commit when the target is whole waits for the end",
+        (
+            FIRST,
+            Deed(while_("v2", Phase.ADOPTING, reason="MovingTraffic"), commit("v3")),
+        ),
+        (good("v2"), good("v3")),
+        "v3",
+        "v3",
+    ),
+    Story(
+        "a second commit once committed waits for the end",
+        (
+            FIRST,
+            Deed(lambda w: any(r.status.committed for r in releases(w)), commit("v3")),
+        ),
+        (good("v2"), good("v3")),
+        "v3",
+        "v3",
+    ),
+    Story(
+        "rolled back while the target rolls",
+        (FIRST, Deed(ROLLS, ask("v2", "rollback"))),
+        (by_person("v2"),),
+        "v2",
+        "v1",
+    ),
+    Story(
+        "rolled back while the target rolls, and committed to on the way",
+        (
+            FIRST,
+            Deed(ROLLS, ask("v2", "rollback")),
+            Deed(while_("v2", Phase.ROLLING_BACK, reason="RestoringPods"), commit("v3")),
+        ),
+        (by_person("v2"), good("v3")),
+        "v3",
+        "v3",
+    ),
+    *(
+        Story(
+            f"a revert while {phase}",
+            (FIRST, Deed(while_("v2", phase), commit("v1"))),
+            (reverted("v2"),),
+            "v1",
+            "v1",
+        )
+        for phase in (Phase.PREPARING, Phase.PROGRESSING, Phase.BAKING)
+    ),
+    Story(
+        "a revert while the target rolls",
+        (FIRST, Deed(ROLLS, commit("v1"))),
+        (reverted("v2"),),
+        "v1",
+        "v1",
+    ),
+    Story(
+        "the Rollout is deleted while nothing runs",
+        (Deed(held, delete(Kind.ROLLOUT, "web")),),
+        (),
+        "v1",
+        "v1",
+        paused=False,
+        noted=False,
+        deleted=True,
+    ),
+    Story(
+        "the Rollout of a Deployment that was paused before is deleted",
+        (Deed(held, delete(Kind.ROLLOUT, "web")),),
+        (),
+        "v1",
+        "v1",
+        before=True,
+        noted=False,
+        deleted=True,
+    ),
+    Story(
+        "the Rollout is deleted while a bad commit waits",
+        (FIRST, Deed(remembered, delete(Kind.ROLLOUT, "web"))),
+        (bad("v2"),),
+        "v2",
+        "v1",
+        judge=BAD2,
+        deleted=True,
+    ),
+    Story(
+        "the Rollout is deleted after a release",
+        (FIRST, Deed(ended("v2", Phase.SUCCEEDED), delete(Kind.ROLLOUT, "web"))),
+        (good("v2"),),
+        "v2",
+        "v2",
+        paused=False,
+        noted=False,
+        deleted=True,
+    ),
+    Story(
+        "the Rollout is deleted in mid-release",
+        (FIRST, Deed(weighed("v2", 20), delete(Kind.ROLLOUT, "web"))),
+        (End("v2", Phase.CANCELLED, "Deleted"),),
+        "v2",
+        "v1",
+        deleted=True,
+    ),
+    Story(
+        "the Release is deleted in mid-release",
+        (FIRST, Deed(weighed("v2", 20), drop("v2"))),
+        (),
+        "v2",
+        "v1",
+    ),
+    Story(
+        "the trigger is Command again",
+        (Deed(held, to_command),),
+        (),
+        "v1",
+        "v1",
+        paused=False,
+        noted=False,
+    ),
+    Story(
+        "the trigger is Command again while a bad commit waits, which is reverted",
+        (FIRST, Deed(remembered, to_command), Deed(idle, commit("v1"))),
+        (bad("v2"),),
+        "v1",
+        "v1",
+        judge=BAD2,
+        paused=False,
+        noted=False,
+    ),
+    Story(
+        "the trigger is Command again in mid-release",
+        (FIRST, Deed(weighed("v2", 20), to_command)),
+        (good("v2"),),
+        "v2",
+        "v2",
+        paused=False,
+        noted=False,
+    ),
+    Story("unpaused by hand while nothing runs", (Deed(held, unpause),), (), "v1", "v1"),
+    Story(
+        "notes are lost while nothing runs, and the Rollout is deleted",
+        (Deed(held, lose_notes), Deed(held, delete(Kind.ROLLOUT, "web"))),
+        (),
+        "v1",
+        "v1",
+        paused=False,
+        noted=False,
+        deleted=True,
+    ),
+    Story(
+        "unpaused by hand in mid-release is a takeover",
+        (FIRST, Deed(weighed("v2", 20), unpause)),
+        (End("v2", Phase.FAILED, "TargetTakenOver"),),
+        "v2",
+        "v2",
+        scaled=True,
+        forgiving=True,
+    ),
+    Story(
+        "scaled up while nothing runs, and released",
+        (Deed(held, scale(6)), Deed(held, commit("v2"))),
+        (good("v2"),),
+        "v2",
+        "v2",
+        scaled=True,
+        replicas=6,
+    ),
+    Story(
+        "by command: a second release takes the place of the first",
+        (
+            Deed(idle, start("web-v2", "v2")),
+            Deed(weighed("v2", 20), start("web-v3", "v3")),
+        ),
+        (superseded("v2"), good("v3")),
+        "v3",
+        "v3",
+        spec=SUPERSEDE,
+        paused=False,
+        noted=False,
+    ),
+    Story(
+        "by command: a second release waits for the end of Adopting",
+        (
+            Deed(idle, start("web-v2", "v2")),
+            Deed(ROLLS, start("web-v3", "v3")),
+        ),
+        (good("v2"), good("v3")),
+        "v3",
+        "v3",
+        spec=SUPERSEDE,
+        paused=False,
+        noted=False,
+    ),
+    Story(
+        "by command: a release that is refused takes nobody's place",
+        (
+            Deed(idle, start("web-v2", "v2")),
+            Deed(weighed("v2", 20), start("web-v3", "v1")),
+        ),
+        (good("v2"), End("v1", Phase.CANCELLED, "AlreadyServing")),
+        "v2",
+        "v2",
+        spec=SUPERSEDE,
+        paused=False,
+        noted=False,
+    ),
+    Story(
+        "by command: of three the newest goes out",
+        (
+            Deed(idle, start("web-v2", "v2")),
+            Deed(weighed("v2", 20), start("web-v3", "v3")),
+            Deed(while_("v2", Phase.ROLLING_BACK), start("web-v4", "v4")),
+        ),
+        (superseded("v2"), superseded("v3"), good("v4")),
+        "v4",
+        "v4",
+        spec=SUPERSEDE,
+        paused=False,
+        noted=False,
+    ),
+    Story(
+        "by command: rejected is the default",
+        (
+            Deed(idle, start("web-v2", "v2")),
+            Deed(weighed("v2", 20), start("web-v3", "v3")),
+        ),
+        (good("v2"), End("v3", Phase.CANCELLED, "RivalExists")),
+        "v2",
+        "v2",
+        spec={},
+        paused=False,
+        noted=False,
+    ),
+)

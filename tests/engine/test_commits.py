@@ -1,0 +1,138 @@
+"""Every story of commits, cut after every single write: no commit is lost, none is tried twice."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from rollout.resources.release import Phase, Release
+from rollout.resources.words import LATCH, POD_TEMPLATE_HASH, RESTORE, RESTORE_FINALIZER
+from rollout.resources.writes import Kind
+from rollout.simulate.world import Cut, World
+from rollout.translation.deployments import without_hash
+from tests.engine.commits import STORIES, End, Story, idle, releases, shipped
+from tests.engine.play import image_of
+from tests.engine.watch import Watch
+
+QUIET = timedelta(seconds=30)
+
+
+class Sentry(Watch):
+    """The watch over whichever release runs."""
+
+    def current(self) -> Release | None:
+        """The release that runs: there is one at most (I6)."""
+        begun = [r for r in releases(self.world) if r.status.phase is not Phase.PENDING]
+        running = [r for r in begun if not r.status.phase.ended]
+        assert len(running) <= 1, f"I6: {[r.metadata.name for r in running]} run"
+        return running[0] if running else None
+
+
+@dataclass
+class Play:
+    """One telling of a story."""
+
+    story: Story
+    world: World = field(init=False)
+    done: int = 0
+    quiet_at: int = -1
+
+    def __post_init__(self) -> None:
+        self.world = World(self.story.objects(), judge=self.story.judge)
+        if self.story.before:
+            self.world.patch(Kind.DEPLOYMENT, "web", {"spec": {"paused": True}})
+        self.world.after_write = Sentry(self.world, self.story.watched)
+
+    def over(self) -> bool:
+        """Do what people do now; over when all is done and nothing moves for a while."""
+        deeds = self.story.deeds
+        if self.done < len(deeds):
+            if deeds[self.done].when(self.world):
+                self.done += 1
+                deeds[self.done - 1].act(self.world)
+            return False
+        return idle(self.world) and self._quiet()
+
+    def _quiet(self) -> bool:
+        """Whether a while passes without any write."""
+        before = len(self.world.done)
+        written, _ = self.world.one_round("web")
+        if not written and self.quiet_at == before:
+            return True
+        self.quiet_at = before if not written else -1
+        self.world.advance_to(self.world.time + QUIET)
+        return False
+
+    def tell(self, cut: int | None = None) -> None:
+        """Play the story; the controller is killed after `cut` writes and started again."""
+        self.world.fuel = cut
+        try:
+            self.world.live("web", until=self.over)
+        except Cut:
+            self.world.fuel = None
+            self.world.live("web", until=self.over)
+
+
+def check_end(play: Play) -> None:
+    """Assert that the story ended as it must."""
+    story, world = play.story, play.world
+    found = [End(shipped(r), r.status.phase, r.status.reason) for r in releases(world)]
+    assert found == list(story.ends)
+    check_target(story, world)
+    raw = world.get(Kind.ROLLOUT, "web")
+    assert (raw is None) == story.deleted
+    if raw is not None:
+        held = story.spec.get("trigger") == "Template" and story.noted
+        assert (RESTORE_FINALIZER in raw["metadata"].get("finalizers", [])) == held
+    for kind in (Kind.DEPLOYMENT, Kind.SERVICE, Kind.INGRESS):
+        assert [str(o["metadata"]["name"]) for o in world.all(kind)] == ["web"]
+    service = world.get(Kind.SERVICE, "web")
+    assert service is not None
+    assert POD_TEMPLATE_HASH not in service["spec"]["selector"]
+
+
+def check_target(story: Story, world: World) -> None:
+    """The Deployment has its owner's template, serves what was judged, and waits or does not."""
+    target = world.get(Kind.DEPLOYMENT, "web")
+    assert target is not None
+    notes = target["metadata"].get("annotations") or {}
+    assert image_of(target["spec"]["template"]) == f"registry.local/web:{story.template}"
+    assert bool(target["spec"].get("paused")) == story.paused
+    assert (RESTORE in notes, LATCH in notes) == (story.noted, False)
+    sets = [rs for rs in world.all(Kind.REPLICA_SET) if rs["spec"].get("replicas")]
+    serving = [image_of(without_hash(rs["spec"]["template"])) for rs in sets]
+    assert serving == [f"registry.local/web:{story.serves}"]
+    assert sets[0]["status"].get("readyReplicas") == story.replicas
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_commits_end_as_they_must(story: Story) -> None:
+    play = Play(story)
+    play.tell()
+    check_end(play)
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_commits_cut_here_and_there_end_the_same(story: Story) -> None:
+    """A thin sample of the sweep below, for every run."""
+    sweep(story, range(2, 250, 29))
+
+
+@pytest.mark.sweep
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+def test_commits_cut_after_any_write_end_the_same(story: Story) -> None:
+    sweep(story, range(1, 250))
+
+
+def sweep(story: Story, cuts: range) -> None:
+    whole = Play(story)
+    whole.tell()
+    for cut in [cut for cut in cuts if cut < len(whole.world.done)]:
+        play = Play(story)
+        try:
+            play.tell(cut)
+            check_end(play)
+        except (AssertionError, TimeoutError) as error:
+            last = play.world.done[cut - 1].action
+            pytest.fail(f"cut after write {cut} ({last}): {error}")
