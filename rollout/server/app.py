@@ -40,6 +40,24 @@ def application(parts: Parts, feed: Feed, registry: CollectorRegistry, limits: L
     """Make the application."""
     counts = Counts(registry)
     gate = Gate(parts.cluster, limits, counts)
+    app = _routed(
+        Middleware(Counted, counts=counts),
+        Middleware(Authenticated, gate=gate),
+        Middleware(Sized, most=BODY_BYTES),
+    )
+    app.state.desk = Desk(parts, gate, feed, counts, limits)
+    for kind in (Problem, CommandRefusedError, ClusterError, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, _answer)
+    app.add_exception_handler(Exception, _bug)
+    return app
+
+
+def document() -> dict[str, Any]:
+    """Give the OpenAPI document."""
+    return _routed().openapi()
+
+
+def _routed(*middleware: Middleware) -> "Documented":
     app = Documented(
         title="rollout",
         summary=SUMMARY,
@@ -47,16 +65,8 @@ def application(parts: Parts, feed: Feed, registry: CollectorRegistry, limits: L
         openapi_url=OPEN,
         docs_url=None,  # these pages would load their scripts from elsewhere
         redoc_url=None,
-        middleware=[
-            Middleware(Counted, counts=counts),
-            Middleware(Authenticated, gate=gate),
-            Middleware(Sized, most=BODY_BYTES),
-        ],
+        middleware=middleware,
     )
-    app.state.desk = Desk(parts, gate, feed, counts, limits)
-    for kind in (Problem, CommandRefusedError, ClusterError, HTTPException, RequestValidationError):
-        app.add_exception_handler(kind, _answer)
-    app.add_exception_handler(Exception, _bug)
     app.include_router(_routes())
     return app
 

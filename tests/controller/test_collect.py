@@ -369,7 +369,7 @@ def test_releases_with_another_interval_are_read_apart(desk: Desk) -> None:
 
 def test_stages_that_begin_between_ticks_share_the_readings_between_them(desk: Desk) -> None:
     """Each gets a reading soon after it begins, and yet there are few."""
-    releases = [numbered(n, 1.0) for n in range(40)]
+    releases = [numbered(n, 3.0) for n in range(40)]
     for one in releases:
         desk.collector.attend(one)
     until(lambda: all(reached(desk, one) == 20 for one in releases), "counts at 20 %")
@@ -377,7 +377,7 @@ def test_stages_that_begin_between_ticks_share_the_readings_between_them(desk: D
     for number in range(40):
         starts[number] = datetime.now(UTC)
         weight = Weight(asked=50, applied=50)
-        moved = numbered(number, 1.0, weight=weight, marks={"weight": starts[number]})
+        moved = numbered(number, 3.0, weight=weight, marks={"weight": starts[number]})
         desk.collector.attend(moved)
         releases[number] = moved
         time.sleep(0.02)
@@ -388,7 +388,7 @@ def test_stages_that_begin_between_ticks_share_the_readings_between_them(desk: D
         evidence = desk.collector.heard(one).evidence
         assert evidence is not None
         late = (evidence.strata[-1].since - starts[number]).total_seconds()
-        assert 0 <= late < 0.6, "its first block begins soon after the stage"
+        assert 0 <= late < 1.8, "its first block begins soon after the stage"
 
 
 def reached(desk: Desk, one: Release) -> int:

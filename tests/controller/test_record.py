@@ -101,7 +101,7 @@ def test_events_that_are_durable_are_told_when_the_last_write_loses_a_race(rig: 
     entered = STATUS.model_copy(update={"timeline": [ENTRY]})
     outcome = execute((Enter(entered),), rig.reconciler.observer.objects(KEY, before), rig.writer)
     rig.patch(Kind.RELEASE, "web-v2", {"metadata": {"labels": {"touched": "yes"}}})
-    promised = entered.model_copy(update={"message": "it is done"})
+    promised = entered.model_copy(update={"marks": {"weight": START}})
     events = (STARTED, Event("Promoted", "never happened"))
     with pytest.raises(Conflict):
         rig.record.write(before, Plan((Enter(entered),), promised, events), outcome)
