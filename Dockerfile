@@ -23,4 +23,4 @@ USER 65532:65532
 EXPOSE 8080 8081
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8081/healthz', timeout=4)"]
 ENTRYPOINT ["rollout"]
-CMD ["controller", "--bind=0.0.0.0", "--http-port=8081", "--log-format=json"]
+CMD ["controller", "--bind=0.0.0.0", "--http-port=8081", "--api-bind=0.0.0.0", "--api-port=8080", "--log-format=json"]

@@ -43,6 +43,8 @@ def who_is(cluster: Cluster, token: str) -> Person:
 
     Raises UnknownToken for a token that the cluster does not know, ClusterError for the cluster.
     """
+    if not token:
+        raise UnknownToken("there is no token")  # the cluster calls that a bad request: 400
     body = _review("authentication.k8s.io/v1", "TokenReview", {"token": token})
     status = cluster.apply(Create(Kind.TOKEN_REVIEW, "", body)).get("status") or {}
     user = status.get("user") or {}

@@ -3,7 +3,6 @@
 On a control plane of its own, because a controller of all namespaces would meddle with the others'.
 """
 
-import json
 import os
 import shlex
 import subprocess
@@ -14,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any
 
+import httpx
 import pytest
 
 from rollout.kube.client import HttpCluster
@@ -144,13 +144,24 @@ def create(cluster: HttpCluster, *bodies: Object) -> None:
         cluster.apply(Create(kinds[body["kind"]], SHOP, body))
 
 
-def release(cluster: HttpCluster) -> Object:
-    found: Object = cluster.get(Kind.RELEASE, SHOP, "web-v2").get("status") or {}
+def ask(plane: Access, pod: Pod, user: str, path: str, **body: str) -> httpx.Response:
+    """Ask something of a pod's HTTP API as somebody."""
+    return httpx.post(
+        f"http://{pod.address}:8080/api/v1/namespaces/{SHOP}/{path}",
+        json=body,
+        headers={"Authorization": f"Bearer {plane.token(user)}"},
+        trust_env=False,
+        timeout=20.0,
+    )
+
+
+def status(cluster: HttpCluster, name: str) -> Object:
+    found: Object = cluster.get(Kind.RELEASE, SHOP, name).get("status") or {}
     return found
 
 
-def weight(cluster: HttpCluster) -> int:
-    return int((release(cluster).get("weight") or {}).get("applied", 0))
+def weight(cluster: HttpCluster, name: str) -> int:
+    return int((status(cluster, name).get("weight") or {}).get("applied", 0))
 
 
 def test_installed_by_one_apply_its_pods_ship_and_take_over(
@@ -174,17 +185,22 @@ def test_installed_by_one_apply_its_pods_ship_and_take_over(
         create(cluster, *shop.objects())
         served = ("wait", "--for=condition=Available", "deployment/web", "--timeout=30s")
         plane.kubectl(*served, namespace=SHOP, timeout=40)
-        spec = {"rollout": "web", "version": "v2"}
-        metadata = {"name": "web-v2"}
-        create(cluster, {**shop.rollout(), "kind": "Release", "metadata": metadata, "spec": spec})
-        until(lambda: weight(cluster) == 20, "the first step is reached")
+        started = ask(plane, second, "admin", "rollouts/web/releases", version="v2")
+        assert started.status_code == HTTPStatus.CREATED, started.text
+        name = started.json()["release"]["metadata"]["name"]
+        until(lambda: weight(cluster, name) == 20, "the first step is reached")
 
         assert first.stop() == 0, first.log()
         until(lambda: leader(cluster, pods) is second, "the other one leads", 10)
-        body = {"id": "a1", "type": "rollback", "by": "admin", "at": "2026-01-01T00:00:00Z"}
-        action = json.dumps({"spec": {"action": body}})
-        plane.kubectl("patch", "rel", "web-v2", "--type=merge", "-p", action, namespace=SHOP)
-        until(lambda: release(cluster).get("phase") == "RolledBack", "rolled back")
+        on_call = ("--clusterrole=rollout-on-call", "--user=bob")
+        plane.kubectl("create", "rolebinding", "bob", *on_call, namespace=SHOP)
+        actions = f"releases/{name}/actions"
+        until(lambda: ask(plane, second, "bob", actions, type="rollback").is_success, "allowed")
+        refused = ask(plane, second, "bob", actions, type="promote")
+        assert refused.status_code == HTTPStatus.FORBIDDEN
+        until(lambda: status(cluster, name).get("phase") == "RolledBack", "rolled back")
+        action = cluster.get(Kind.RELEASE, SHOP, name)["spec"]["action"]
+        assert (action["type"], action["by"]) == ("rollback", "bob")
     assert second.stop() == 0, second.log()
 
     ours = [call for call in plane.audit(since) if call.user == ACCOUNT]

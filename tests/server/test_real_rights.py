@@ -17,6 +17,7 @@ from rollout.server.service import Api
 from rollout.server.settings import ApiSettings, Limits
 from tests import build
 from tests.controlplane.access import Access
+from tests.install.installed import ACCOUNT, account_token, give_rights, install_rights
 from tests.sandbox.practice import until
 from tests.server.rig import problem
 
@@ -65,9 +66,28 @@ def served(cluster: HttpCluster, namespace: str) -> bool:
 
 
 @pytest.fixture
-def api(cluster: HttpCluster, namespace: str) -> Iterator[Api]:
-    caches = Caches(cluster, namespace, lambda _: None)
-    parts = Parts(cluster, caches, None, lambda: datetime.now(UTC))
+def account(
+    control_plane: Access,
+    cluster: HttpCluster,  # noqa: ARG001 - there is a release first
+    namespace: str,
+) -> Iterator[HttpCluster]:
+    """The controller's own account: it alone may write an action in the name of another."""
+    install_rights(control_plane)
+    give_rights(control_plane, namespace)
+    may = ("auth", "can-i", "patch", "releases", f"--as={ACCOUNT}")
+    until(
+        lambda: control_plane.kubectl(*may, namespace=namespace, check=False).returncode == 0,
+        "the rights are known",
+    )
+    url, ca = control_plane.url, str(control_plane.ca_file)
+    with HttpCluster.for_server(url, account_token(control_plane), ca) as account:
+        yield account
+
+
+@pytest.fixture
+def api(account: HttpCluster, namespace: str) -> Iterator[Api]:
+    caches = Caches(account, namespace, lambda _: None)
+    parts = Parts(account, caches, None, lambda: datetime.now(UTC))
     api = Api(ApiSettings(limits=Limits(allowed=0.2)), parts, CollectorRegistry())
     caches.start()
     api.start()
