@@ -57,6 +57,7 @@ class PracticeCluster:
         self._stack = ExitStack()
         self._given = folder
         self._controller: Program | None = None
+        self._log_began = 0
         self.folder: Path
         self.server: ApiServer
         self.cluster: HttpCluster
@@ -113,7 +114,8 @@ class PracticeCluster:
             *("controller", "--pod-address-map", ADDRESSES, "--log-format", "json"),
             *("--api-port", str(self._ports.server)),
         ]
-        self._controller = start_bound(command, self.folder / "controller.log")
+        self._log_began = self._log.stat().st_size if self._log.exists() else 0
+        self._controller = start_bound(command, self._log)
         self._stack.callback(self.stop_controller)
 
     @property
@@ -124,13 +126,16 @@ class PracticeCluster:
     def api_url(self) -> str:
         """Where the controller serves its HTTP API, once it does. Raises TimeoutError."""
         end_of_patience = time.monotonic() + START_SECONDS
-        log = self.folder / "controller.log"
         while time.monotonic() < end_of_patience:
-            found = STARTED.findall(log.read_text()) if log.exists() else []
-            if found:
-                return str(found[-1])
+            said = self._log.read_bytes()[self._log_began :].decode() if self._controller else ""
+            if found := STARTED.search(said):
+                return found[1]
             time.sleep(0.05)
-        raise TimeoutError(f"the controller did not start in {START_SECONDS:g} s: see {log}")
+        raise TimeoutError(f"the controller did not start in {START_SECONDS:g} s: see {self._log}")
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "controller.log"
 
     def stop_controller(self) -> None:
         """Stop it as Kubernetes would."""

@@ -1,0 +1,98 @@
+"""The API as a service: where it listens, TLS, and options that do not go together."""
+
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+
+from rollout.controller.caches import Caches
+from rollout.kube.client import HttpCluster
+from rollout.sandbox.apiserver import ApiServer
+from rollout.server.parts import Parts
+from rollout.server.service import Api
+from rollout.server.settings import ApiSettings
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture
+def parts() -> Iterator[Parts]:
+    with ApiServer() as server, HttpCluster.for_server(server.url, server.token) as cluster:
+        caches = Caches(cluster, None, lambda _: None)
+        yield Parts(cluster, caches, None, lambda: datetime.now(UTC))
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1 that vouches for itself, and its key."""
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    names = ["-subj", "/CN=rollout", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    files = ["-nodes", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run([*command, *names, *files], check=True, capture_output=True, timeout=20)
+    return cert, key
+
+
+def test_with_a_certificate_it_speaks_tls(parts: Parts, pair: tuple[Path, Path]) -> None:
+    api = Api(ApiSettings(certificate=pair[0], key=pair[1]), parts, CollectorRegistry())
+    api.start()
+    trusting = ssl.create_default_context(cafile=str(pair[0]))
+    assert api.url.startswith("https://127.0.0.1:")
+    answer = httpx.get(f"{api.url}/api/v1/openapi.json", verify=trusting, trust_env=False)
+    assert answer.status_code == 200
+    with pytest.raises(httpx.ConnectError, match="certificate"):
+        httpx.get(f"{api.url}/api/v1/openapi.json", trust_env=False)
+    api.stop()
+
+
+def test_a_certificate_that_is_none_is_said_before_anything_runs(
+    parts: Parts, tmp_path: Path
+) -> None:
+    broken = tmp_path / "cert.pem"
+    broken.write_text("nothing")
+    with pytest.raises(ValueError, match=r"--api-tls-cert .*cert\.pem with --api-tls-key"):
+        Api(ApiSettings(certificate=broken, key=broken), parts, CollectorRegistry())
+
+
+def test_a_port_that_is_taken_is_an_error_at_once(parts: Parts) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = ApiSettings(port=taken.getsockname()[1])
+        with pytest.raises(OSError, match="in use"):
+            Api(settings, parts, CollectorRegistry())
+
+
+def test_an_api_that_has_ended_is_a_problem_of_the_daemon(parts: Parts) -> None:
+    api = Api(ApiSettings(), parts, CollectorRegistry())
+    assert api.problems() == []
+    api.start()
+    assert api.problems() == []
+    api.stop()
+    assert api.problems() == ["the API has ended"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--api-tls-cert", "a"], "--api-tls-cert and --api-tls-key, both or none"),
+        (["--api-tls-cert", "a", "--api-tls-key", "b"], "without --api-port"),
+        (["--api-port", "many"], "should be a valid integer"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    options: list[str], said: str, tmp_path: Path
+) -> None:
+    with ApiServer() as server:
+        kubeconfig = server.write_kubeconfig(tmp_path / "kubeconfig")
+        command = [sys.executable, "-m", "rollout", "--kubeconfig", str(kubeconfig), "controller"]
+        done = subprocess.run(
+            [*command, *options], capture_output=True, text=True, timeout=40, check=False
+        )
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
