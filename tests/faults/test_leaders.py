@@ -11,9 +11,7 @@ from tests.controlplane.access import Access
 from tests.faults.contenders import Duel, judge
 from tests.scenarios.scenario import Ends, Scenario
 from tests.scenarios.stage import Server, Stage
-from tests.scenarios.test_scenarios import check_given_back, check_requests, real
-
-__all__ = ["real"]  # a fixture
+from tests.scenarios.test_scenarios import check_given_back, check_requests
 
 pytestmark = [pytest.mark.system, pytest.mark.controlplane, pytest.mark.timeout(180)]
 
@@ -26,8 +24,8 @@ SCENARIO = Scenario(
 
 
 @pytest.fixture
-def stage(real: Server, namespace: str, tmp_path: Path) -> Iterator[Stage]:
-    with Stage(real, namespace, SCENARIO, tmp_path) as stage:
+def stage(server: Server, namespace: str, tmp_path: Path) -> Iterator[Stage]:
+    with Stage(server, namespace, SCENARIO, tmp_path) as stage:
         yield stage
 
 

@@ -12,9 +12,7 @@ from tests.faults.follower import rounds_within
 from tests.faults.spoiler import Spoiler
 from tests.scenarios.scenario import Ends, Scenario
 from tests.scenarios.stage import Server, Stage
-from tests.scenarios.test_scenarios import check_given_back, check_requests, follow, real
-
-__all__ = ["real"]  # a fixture
+from tests.scenarios.test_scenarios import check_given_back, check_requests, follow
 
 pytestmark = [pytest.mark.system, pytest.mark.controlplane, pytest.mark.timeout(180)]
 
@@ -26,6 +24,7 @@ SCENARIO = Scenario(
     spec={"steps": [{"weight": 20, **PATIENCE}, {"weight": 50, **PATIENCE}]},
     policy={"noData": {"hold": "120s", "then": "Pause"}},
     ends=Ends(phase="Succeeded", exit=0, within=90.0),
+    tells=("Started", "Committed", "Succeeded"),
 )
 SHORT = 5.0
 """Seconds that a leader outlasts: with a lease of 15 s it leads for 10 s after a renewal."""
@@ -37,14 +36,14 @@ OTHERS = 15
 
 
 @pytest.fixture
-def proxy(real: Server) -> Iterator[Spoiler]:
-    with Spoiler(real.url, real.token, str(real.ca_file)) as proxy:
+def proxy(server: Server) -> Iterator[Spoiler]:
+    with Spoiler(server.url, server.token, str(server.ca_file)) as proxy:
         yield proxy
 
 
 @pytest.fixture
-def stage(real: Server, namespace: str, tmp_path: Path, proxy: Spoiler) -> Iterator[Stage]:
-    with Stage(real, namespace, SCENARIO, tmp_path) as stage:
+def stage(server: Server, namespace: str, tmp_path: Path, proxy: Spoiler) -> Iterator[Stage]:
+    with Stage(server, namespace, SCENARIO, tmp_path) as stage:
         stage.gate = proxy
         stage.start_controller()
         time.sleep(1.0)
