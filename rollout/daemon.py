@@ -44,6 +44,9 @@ from rollout.metrics.registry import provider
 from rollout.resources.policy import RolloutPolicySpec
 from rollout.resources.release import Phase
 from rollout.resources.writes import Kind, Object
+from rollout.server.parts import Parts
+from rollout.server.service import Api
+from rollout.server.settings import ApiSettings
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +74,8 @@ class Settings:
     """Where health and metrics are served; 0 takes any free port, which the log names."""
     workers: int = 4
     addresses: AddressMap = field(default_factory=AddressMap.identity)
+    api: ApiSettings | None = None
+    """Where the HTTP API is served, by every replica; None: nowhere."""
     credentials: Path | None = None
     """The only folder from which files that policies name are read; None: no files are read."""
 
@@ -84,7 +89,7 @@ class Controller:
     """A controller process."""
 
     def __init__(self, cluster: HttpCluster, settings: Settings) -> None:
-        """Build everything; nothing runs and nothing is asked yet. Raises OSError for the port."""
+        """Build everything; nothing runs and nothing is asked yet. Raises OSError for a port."""
         self._settings = settings
         self._cluster = cluster
         self._orders: SimpleQueue[str] = SimpleQueue()
@@ -103,8 +108,16 @@ class Controller:
         self._fence = Fence(self._writer, lambda: self._elector.epoch)
         self._workers = self._make_workers()
         self._probes = Probes(
-            (settings.bind, settings.port), self._workers.problems, self._unready, self._text
+            (settings.bind, settings.port), self._unhealthy, self._unready, self._text
         )
+        self._api = self._make_api()
+
+    def _make_api(self) -> Api | None:
+        settings = self._settings
+        if settings.api is None:
+            return None
+        parts = Parts(self._cluster, self._caches, settings.namespace, utc_now)
+        return Api(settings.api, parts, self._metrics.registry)
 
     def _make_elector(self) -> Elector:
         settings = self._settings
@@ -153,6 +166,8 @@ class Controller:
     def _start(self) -> None:
         self._metrics.follow(self._elector.is_leader, self._queue.__len__, self._phases)
         self._probes.start()
+        if self._api is not None:
+            self._api.start()
         self._recorder.start()
         self._caches.start()
         self._elector.start()
@@ -162,6 +177,7 @@ class Controller:
             namespace=self._settings.namespace or "(all)",
             address=self._settings.bind,
             port=self._probes.port,
+            api=self._api.url if self._api is not None else "(off)",
         )
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
@@ -172,6 +188,8 @@ class Controller:
         """Finish what is going on, then give back what others wait for, in this order."""
         self._told_to_stop.set()
         self._queue.stop()
+        if self._api is not None:
+            self._api.close()
         with self._working:
             ended = self._workers.join(GRACE_SECONDS)
             self._clock.stop()
@@ -182,6 +200,8 @@ class Controller:
             )
         self._elector.stop(release=ended)
         self._collector.stop()
+        if self._api is not None:
+            self._api.stop()
         self._probes.stop()
         self._recorder.stop(TELL_SECONDS)
         self._caches.stop()
@@ -217,6 +237,8 @@ class Controller:
 
     def _changed(self, change: Change) -> None:
         self._waker(change)
+        if self._api is not None:
+            self._api.hear(change)
 
     def _wake(self, key: Key, urgent: bool) -> None:  # noqa: FBT001 - the collector's callback
         self._queue.add(key, urgent=urgent)
@@ -237,6 +259,9 @@ class Controller:
         except ClusterError:
             return False
         return "deletionTimestamp" in found["metadata"]
+
+    def _unhealthy(self) -> list[str]:
+        return [*self._workers.problems(), *(self._api.problems() if self._api else [])]
 
     def _unready(self) -> list[str]:
         if self._caches.synced:

@@ -30,6 +30,7 @@ CHECKS = {
     "lint": ["ruff", "check", "."],
     "types": ["mypy"],
     "imports": ["lint-imports"],
+    "image": ["hadolint", "Dockerfile"],
 }
 
 

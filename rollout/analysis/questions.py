@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from rollout.analysis.comparison import Comparison
-from rollout.analysis.look import rounded
+from rollout.analysis.look import Case, rounded
 from rollout.analysis.mix import differs, share
 from rollout.analysis.signals import Track
 from rollout.analysis.verdict import Finding, MetricVerdict, Reason, Verdict
@@ -51,14 +51,22 @@ def _mixed(comparison: Comparison) -> Finding | None:
         return None
     message = (
         f"{comparison.title}: the candidate has {share(step) * 100:.3g} % of the counted requests "
-        f"at weight {expected:.3g} %, so both sides do not count the same traffic: "
-        f"{_why_mixed(share(step) * 100 < expected)}"
+        f"at {_asked(case)}, so both sides do not count the same traffic: "
+        f"{_why_mixed(case, share(step) * 100 < expected)}"
     )
     return Finding(Verdict.NO_DATA, Reason.TRAFFIC_MIX, message, stratum.since)
 
 
-def _why_mixed(too_few: bool) -> str:  # noqa: FBT001 - one of two sentences
+def _asked(case: Case) -> str:
+    """Say what the routers were asked for."""
+    expected = f"{case.look.expected:.3g} %"
+    return f"weight {expected}" if case.look.share is None else f"{expected} of the ready pods"
+
+
+def _why_mixed(case: Case, too_few: bool) -> str:  # noqa: FBT001 - one of two sentences
     """Say what is usually behind it, and what to do."""
+    if case.look.share is not None:
+        return "callers keep to connections that they have; let them open new ones"
     if too_few:
         return (
             "callers that do not pass the Ingress reach stable alone; count at the edge "

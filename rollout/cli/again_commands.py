@@ -8,8 +8,8 @@ from rollout.cli import completion
 from rollout.cli.options import Globals, Output, dump, for_programs, shared, user
 
 if TYPE_CHECKING:
+    from rollout.cli.door import Door
     from rollout.commands.request import Started
-    from rollout.kube.client import HttpCluster
 
 RELEASE = typer.Argument(
     None,
@@ -80,15 +80,13 @@ def retry(
     timeout: float = TIMEOUT,
 ) -> None:
     """Try a release again."""
-    from rollout.commands.find import find_release
-    from rollout.commands.retry import retry
+    from rollout.cli.door import find
 
     options: Globals = context.obj
-    cluster = options.cluster()
-    space = options.space(cluster)
-    found = find_release(cluster, space, release)
-    started = retry(cluster, space, found.metadata.name, user(), reason)
-    _told(options, cluster, started, timeout if watch else None)
+    door = options.door()
+    space = options.space(door)
+    started = door.retry(space, find(door, space, release).metadata.name, reason)
+    _told(options, door, started, timeout if watch else None)
 
 
 def undo(  # noqa: PLR0917 - options, each by its name
@@ -100,12 +98,13 @@ def undo(  # noqa: PLR0917 - options, each by its name
     timeout: float = TIMEOUT,
 ) -> None:
     """Bring back what served before."""
+    from rollout.cli.cluster_door import ClusterDoor
     from rollout.commands.undo import undo
 
     options: Globals = context.obj
     cluster = options.cluster()
-    started = undo(cluster, options.space(cluster), rollout, to=to, by=user(), reason=reason)
-    _told(options, cluster, started, timeout if watch else None)
+    started = undo(cluster, options.space(cluster), rollout, to=to, by=user(cluster), reason=reason)
+    _told(options, ClusterDoor(cluster), started, timeout if watch else None)
 
 
 def restart(
@@ -118,18 +117,17 @@ def restart(
     """Replace all pods."""
     from datetime import UTC, datetime
 
+    from rollout.cli.cluster_door import ClusterDoor
     from rollout.commands.restart import restart
 
     options: Globals = context.obj
     cluster = options.cluster()
     space, now = options.space(cluster), datetime.now(UTC)
-    started = restart(cluster, space, rollout, by=user(), reason=reason, now=now)
-    _told(options, cluster, started, timeout if watch else None)
+    started = restart(cluster, space, rollout, by=user(cluster), reason=reason, now=now)
+    _told(options, ClusterDoor(cluster), started, timeout if watch else None)
 
 
-def _told(
-    options: Globals, cluster: "HttpCluster", started: "Started", timeout: float | None
-) -> None:
+def _told(options: Globals, door: "Door", started: "Started", timeout: float | None) -> None:
     """Say what was started, and follow it where that is wanted."""
     from rollout.resources.objects import name_of
 
@@ -143,7 +141,7 @@ def _told(
     if timeout is not None:
         from rollout.cli.watch import follow
 
-        raise typer.Exit(follow(cluster, options.space(cluster), name, timeout))
+        raise typer.Exit(follow(door, options.space(door), name, timeout))
 
 
 def discard_edit(context: typer.Context, rollout: str = ROLLOUT) -> None:

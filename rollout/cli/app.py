@@ -12,12 +12,23 @@ from rollout.cli import (
     completion,
     doctor_command,
     init_command,
+    install_command,
     look_commands,
     person_commands,
     policy_commands,
     start_command,
 )
-from rollout.cli.options import KUBE_CONTEXT, KUBECONFIG, NAMESPACE, OUTPUT, Globals, Output
+from rollout.cli.options import (
+    KUBE_CONTEXT,
+    KUBECONFIG,
+    NAMESPACE,
+    OUTPUT,
+    SERVER,
+    SERVER_CA,
+    TOKEN,
+    Globals,
+    Output,
+)
 
 HELP = """Ship new versions a little at a time, and take them back when they hurt users.
 
@@ -50,15 +61,19 @@ app = typer.Typer(
 
 
 @app.callback()
-def everywhere(
+def everywhere(  # noqa: PLR0917 - options, each by its name
     context: typer.Context,
     namespace: str = NAMESPACE,
     kube_context: str = KUBE_CONTEXT,
     kubeconfig: str = KUBECONFIG,
     output: Output = OUTPUT,
+    server: str = SERVER,
+    token: str = TOKEN,
+    server_ca: str = SERVER_CA,
 ) -> None:
     """Keep what holds for every command."""
-    context.obj = Globals(namespace, kube_context, kubeconfig, output or Output.TABLE)
+    chosen = output or Output.TABLE
+    context.obj = Globals(namespace, kube_context, kubeconfig, chosen, server, token, server_ca)
 
 
 init_command.register(app)
@@ -70,6 +85,7 @@ policy_commands.register(app)
 doctor_command.register(app)
 cluster_commands.register(app)
 completion.register(app)
+install_command.register(app)
 
 
 def run() -> None:

@@ -1,10 +1,14 @@
 """Commands about the installation: crds, controller, sandbox, demo, version."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from rollout.cli.options import Globals, shared
+
+if TYPE_CHECKING:
+    from rollout.server.settings import ApiSettings
 
 
 def register(app: typer.Typer) -> None:
@@ -35,6 +39,7 @@ Examples:
 \b
   rollout controller
   rollout controller --namespace shop --http-port 8081
+  rollout controller --api-port 8080
 """
 DEMO = """Ship a good version and a bad one on a practice cluster, in under two minutes.
 
@@ -76,6 +81,12 @@ def controller(  # noqa: PLR0917 - options, each by its name
     context: typer.Context,
     http_port: int = typer.Option(0, "--http-port", help="Probes and metrics; 0: any free port"),
     bind: str = typer.Option("127.0.0.1", "--bind", help="Address of probes and metrics"),
+    api_port: int = typer.Option(
+        None, "--api-port", help="Serve the HTTP API here; 0: any free port; left out: nowhere"
+    ),
+    api_bind: str = typer.Option("127.0.0.1", "--api-bind", help="Address of the HTTP API"),
+    api_tls_cert: Path = typer.Option(None, "--api-tls-cert", help="Its certificate chain, PEM"),
+    api_tls_key: Path = typer.Option(None, "--api-tls-key", help="The certificate's key, PEM"),
     lease_namespace: str = typer.Option(None, "--lease-namespace", help="Where the Lease is"),
     lease_name: str = typer.Option("rollout-controller", "--lease-name", help="Its name"),
     lease_seconds: float = typer.Option(15.0, "--lease-seconds", help="How long it holds"),
@@ -115,9 +126,22 @@ def controller(  # noqa: PLR0917 - options, each by its name
         port=http_port,
         workers=workers,
         addresses=AddressMap.parse(pod_address_map) if pod_address_map else AddressMap.identity(),
+        api=_api(api_port, api_bind, api_tls_cert, api_tls_key),
         credentials=credentials_folder,
     )
     raise typer.Exit(run(cluster, settings))
+
+
+def _api(port: int | None, bind: str, cert: Path | None, key: Path | None) -> "ApiSettings | None":
+    if (cert is None) != (key is None):
+        raise typer.BadParameter("give --api-tls-cert and --api-tls-key, both or none")
+    if port is None:
+        if cert is not None:
+            raise typer.BadParameter("--api-tls-cert without --api-port: there is no API to secure")
+        return None
+    from rollout.server.settings import ApiSettings
+
+    return ApiSettings(bind, port, cert, key)
 
 
 def sandbox_up() -> None:

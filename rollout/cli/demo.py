@@ -16,8 +16,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from rollout.cli.cluster_door import pods_of
 from rollout.cli.tables import coloured, table
-from rollout.cli.watch import pods_of, view
+from rollout.cli.watch import view
 from rollout.commands.request import Request
 from rollout.commands.start import start
 from rollout.resources.release import Phase, Release

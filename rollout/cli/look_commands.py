@@ -66,13 +66,13 @@ def status(
     exit_code: bool = typer.Option(False, "--exit-code", help="Exit with the release's state"),
 ) -> None:
     """Show where a release is."""
+    from rollout.cli.door import find
     from rollout.cli.tables import release_table, show
-    from rollout.commands.find import find_release
     from rollout.report.exit_codes import exit_code as code
 
     options: Globals = context.obj
-    cluster = options.cluster()
-    found = find_release(cluster, options.space(cluster), release)
+    door = options.door()
+    found = find(door, options.space(door), release)
     if for_programs(options.output):
         dump(found.to_json(), options.output)
     else:
@@ -90,14 +90,14 @@ def watch(
     timeout: float = typer.Option(3600.0, "--timeout", help="Longest time, in seconds"),
 ) -> None:
     """Follow a release."""
+    from rollout.cli.door import find
     from rollout.cli.watch import follow
-    from rollout.commands.find import find_release
 
     options: Globals = context.obj
-    cluster = options.cluster()
-    space = options.space(cluster)
-    found = find_release(cluster, space, release)
-    raise typer.Exit(follow(cluster, space, found.metadata.name, timeout))
+    door = options.door()
+    space = options.space(door)
+    found = find(door, space, release)
+    raise typer.Exit(follow(door, space, found.metadata.name, timeout))
 
 
 def list_(
@@ -107,14 +107,13 @@ def list_(
     """List Rollouts."""
     from rollout.cli.tables import rollout_table, show
     from rollout.resources.rollout import Rollout
-    from rollout.resources.writes import Kind
 
     options: Globals = context.obj
-    cluster = options.cluster()
-    space = None if everywhere else options.space(cluster)
-    found = cluster.list(Kind.ROLLOUT, space).items
+    door = options.door()
+    space = None if everywhere else options.space(door)
+    found = door.rollouts(space)
     if for_programs(options.output):
-        dump(list(found), options.output)
+        dump(found, options.output)
     elif not found:
         print(f"no Rollout in {space or 'any namespace'}: `rollout start VERSION` makes one")
     else:
@@ -124,16 +123,14 @@ def list_(
 def history(context: typer.Context, release: str = RELEASE) -> None:
     """Show what happened."""
     from rollout.cli.tables import release_table, show, timeline_table
-    from rollout.commands.find import find_release
-    from rollout.resources.release import Release
-    from rollout.resources.writes import Kind
+    from rollout.commands.find import choose
 
     options: Globals = context.obj
-    cluster = options.cluster()
-    space = options.space(cluster)
-    found = find_release(cluster, space, release)
-    raw = cluster.list(Kind.RELEASE, space).items
-    all_ = [Release.model_validate(r) for r in raw if r["spec"]["rollout"] == found.spec.rollout]
+    door = options.door()
+    space = options.space(door)
+    known = door.releases(space)
+    found = choose(known, space, release)
+    all_ = [r for r in known if r.spec.rollout == found.spec.rollout]
     if for_programs(options.output):
         dump([r.to_json() for r in all_], options.output)
         return
@@ -144,16 +141,12 @@ def history(context: typer.Context, release: str = RELEASE) -> None:
 
 def explain(context: typer.Context, release: str = RELEASE) -> None:
     """Say why."""
-    from datetime import UTC, datetime
-
-    from rollout.commands.find import find_release
-    from rollout.report.explain import explain
+    from rollout.cli.door import find
 
     options: Globals = context.obj
-    cluster = options.cluster()
-    found = find_release(cluster, options.space(cluster), release)
-    resolved = found.status.resolved
-    lines = explain(found, resolved.strategy if resolved else None, datetime.now(UTC))
+    door = options.door()
+    found = find(door, options.space(door), release)
+    lines = door.explain(found)
     if for_programs(options.output):
         dump({"release": found.metadata.name, "lines": lines}, options.output)
     else:

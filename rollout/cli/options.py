@@ -5,13 +5,14 @@ import getpass
 import inspect
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import typer
 
 if TYPE_CHECKING:
+    from rollout.cli.door import Door
     from rollout.kube.client import HttpCluster
 
 
@@ -32,32 +33,68 @@ class Globals:
     kube_context: str | None
     kubeconfig: str | None
     output: Output
+    server: str | None = None
+    token: str | None = field(default=None, repr=False)
+    server_ca: str | None = None
 
     def with_(self, said: Mapping[str, Any]) -> Self:
         """Return the same, with what was said after the command."""
         return replace(self, **{key: value for key, value in said.items() if value is not None})
 
     def cluster(self) -> "HttpCluster":
-        """Open the door to the cluster."""
+        """Reach the cluster, for a command that needs it itself."""
+        if self.server is not None:
+            raise typer.BadParameter(
+                "this command speaks to the cluster itself: leave --server (ROLLOUT_SERVER) out"
+            )
         from rollout.kube.client import connect
 
         return connect(kubeconfig=self.kubeconfig, context=self.kube_context)
 
-    def space(self, cluster: "HttpCluster") -> str:
+    def door(self) -> "Door":
+        """Open the door that was asked for: the HTTP API, or the cluster itself."""
+        if self.server is None:
+            from rollout.cli.cluster_door import ClusterDoor
+
+            return ClusterDoor(self.cluster())
+        from rollout.cli.http_door import HttpDoor
+        from rollout.kube.credentials import bearer_token
+
+        token, namespace = bearer_token(self.kubeconfig, self.kube_context, self.token)
+        return HttpDoor(self.server, token, namespace, self.server_ca)
+
+    def space(self, door: "HttpCluster | Door") -> str:
         """Say which namespace is meant."""
-        return self.namespace or cluster.namespace
+        return self.namespace or door.namespace
 
 
 NAMESPACE = typer.Option(None, "--namespace", "-n", help="Namespace (default: context's)")
 KUBE_CONTEXT = typer.Option(None, "--context", help="Context of the kubeconfig")
 KUBECONFIG = typer.Option(None, "--kubeconfig", help="Path of the kubeconfig")
 OUTPUT = typer.Option(None, "--output", "-o", help="How to print")
+_SERVER: Final = ("--server", "URL of a rollout server, to go through its HTTP API")
+_TOKEN: Final = ("--token", "Bearer token for --server (default: the kubeconfig's)")
+_SERVER_CA: Final = ("--server-ca", "Certificates that vouch for --server, PEM")
+
+
+def _option(said: tuple[str, str], envvar: str | None = None) -> Any:
+    name, text = said
+    return typer.Option(None, name, envvar=envvar, help=text)
+
+
+SERVER = _option(_SERVER, "ROLLOUT_SERVER")
+TOKEN = _option(_TOKEN, "ROLLOUT_TOKEN")
+SERVER_CA = _option(_SERVER_CA, "ROLLOUT_SERVER_CA")
 SHARED: Final[dict[str, tuple[Any, Any]]] = {
     "namespace": (str, NAMESPACE),
     "kube_context": (str, KUBE_CONTEXT),
     "kubeconfig": (str, KUBECONFIG),
     "output": (Output, OUTPUT),
+    "server": (str, _option(_SERVER)),
+    "token": (str, _option(_TOKEN)),
+    "server_ca": (str, _option(_SERVER_CA)),
 }
+"""Only what stands before the command is taken from the environment: it must not win over it."""
 
 
 def shared(command: Callable[..., None]) -> Callable[..., None]:
@@ -83,8 +120,22 @@ def shared(command: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-def user() -> str:
-    """Say who is asking, as well as this machine knows."""
+def user(cluster: "HttpCluster") -> str:
+    """Say who is asking: the cluster's user, else whoever this machine knows.
+
+    An action under another name than the cluster's is refused by the admission policy of
+    `rollout install`. Raises ClusterError for the cluster.
+    """
+    from rollout.kube.errors import Forbidden, NotFound
+    from rollout.kube.reviews import who_am_i
+
+    try:
+        return who_am_i(cluster).name
+    except (NotFound, Forbidden):  # older than Kubernetes 1.28, or it keeps that to itself
+        return _local_user()
+
+
+def _local_user() -> str:
     try:
         return os.environ.get("ROLLOUT_USER") or getpass.getuser()
     except (KeyError, OSError):

@@ -3,7 +3,7 @@
 import typer
 
 from rollout.cli.completion import releases
-from rollout.cli.options import Globals, dump, for_programs, shared, user
+from rollout.cli.options import Globals, dump, for_programs, shared
 
 RELEASE = typer.Argument(
     None,
@@ -78,19 +78,15 @@ def rollback(context: typer.Context, release: str = RELEASE, reason: str = REASO
 
 
 def _ask(context: typer.Context, type_: str, release: str | None, reason: str) -> None:
-    from datetime import UTC, datetime
-
-    from rollout.commands.actions import new_action, submit
-    from rollout.commands.find import find_release
+    from rollout.cli.door import find
     from rollout.resources.action import ActionType
 
     options: Globals = context.obj
-    cluster = options.cluster()
-    space = options.space(cluster)
-    found = find_release(cluster, space, release)
-    action = new_action(ActionType(type_), user(), reason, datetime.now(UTC))
-    said = submit(cluster, space, found.metadata.name, action)
+    door = options.door()
+    space = options.space(door)
+    name = find(door, space, release).metadata.name
+    asked = door.ask(space, name, ActionType(type_), reason)
     if for_programs(options.output):
-        dump({"release": found.metadata.name, "action": action.to_json()}, options.output)
+        dump({"release": name, "action": asked.action.to_json()}, options.output)
     else:
-        print(said)
+        print(asked.message)

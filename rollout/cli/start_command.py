@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from rollout.cli import completion
-from rollout.cli.options import Globals, dump, for_programs, shared, user
+from rollout.cli.options import Globals, dump, for_programs, shared
 
 
 def register(app: typer.Typer) -> None:
@@ -46,24 +46,24 @@ def start(  # noqa: PLR0917 - options, each by its name
 ) -> None:
     """Start a release."""
     from rollout.commands.request import Request
-    from rollout.commands.start import start
+    from rollout.report.started import on_its_way
     from rollout.resources.objects import name_of
 
     options: Globals = context.obj
-    cluster = options.cluster()
-    space = options.space(cluster)
-    request = Request(version, rollout, deployment, strategy, _policy(policy), user(), reason)
-    started = start(cluster, space, request)
+    door = options.door()
+    space = options.space(door)
+    asked = (version, rollout, deployment, strategy, _policy(policy))
+    started = door.start(space, Request(*asked, reason=reason))
     if for_programs(options.output):
         dump(started.release, options.output)
     else:
         for line in started.assumed:
             print(f"assumed: {line}")
-        print(f"release {name_of(started.release)} is on its way: `rollout watch` follows it")
+        print(on_its_way(name_of(started.release)))
     if watch:
         from rollout.cli.watch import follow
 
-        raise typer.Exit(follow(cluster, space, name_of(started.release), timeout))
+        raise typer.Exit(follow(door, space, name_of(started.release), timeout))
 
 
 def _policy(said: str | None) -> dict[str, Any] | None:

@@ -1,6 +1,5 @@
 """Following a release: live on a terminal, a line per change elsewhere."""
 
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
@@ -10,82 +9,42 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from rollout.cli.door import Door
 from rollout.cli.tables import coloured
-from rollout.kube.cluster import Cluster
-from rollout.kube.errors import ClusterError, NotFound, Unreachable
+from rollout.kube.errors import NotFound
 from rollout.report.ages import age
 from rollout.report.exit_codes import ExitCode, exit_code
 from rollout.report.explain import metric_line
-from rollout.resources.names import beside
 from rollout.resources.release import Phase, Release
-from rollout.resources.writes import Kind
-
-EVERY = 0.5
-PATIENCE = 30.0
-"""Seconds for which a cluster that cannot be reached is tried again."""
 
 
-def follow(cluster: Cluster, namespace: str, name: str, timeout: float) -> ExitCode:
+def follow(door: Door, namespace: str, name: str, timeout: float) -> ExitCode:
     """Follow a release until it ends or waits on a person; gives the exit code."""
     console = Console()
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4) as live:
             return _until_over(
-                cluster,
+                door,
                 namespace,
                 name,
                 timeout,
-                lambda release: live.update(view(release, pods_of(cluster, release))),
+                lambda release: live.update(view(release, door.pods(release))),
             )
-    return _until_over(cluster, namespace, name, timeout, Lines())
+    return _until_over(door, namespace, name, timeout, Lines())
 
 
 def _until_over(
-    cluster: Cluster, namespace: str, name: str, timeout: float, show: Callable[[Release], None]
+    door: Door, namespace: str, name: str, timeout: float, show: Callable[[Release], None]
 ) -> ExitCode:
-    end = time.monotonic() + timeout
-    heard = time.monotonic()
-    while time.monotonic() < end:
-        try:
-            release = Release.model_validate(cluster.get(Kind.RELEASE, namespace, name))
-            heard = time.monotonic()
-        except Unreachable:
-            if time.monotonic() - heard > PATIENCE:
-                raise
-            time.sleep(EVERY)
-            continue
-        except NotFound:
-            print(f"release {name} was deleted")
-            return ExitCode.NOT_DONE
-        show(release)
-        if release.status.phase.ended or release.status.phase is Phase.PAUSED:
-            return exit_code(release.status)
-        time.sleep(EVERY)
-    return ExitCode.RUNNING
-
-
-def pods_of(cluster: Cluster, release: Release) -> dict[str, str]:
-    """Say how many pods of each side are ready, of how many: from their Deployments."""
-    resolved = release.status.resolved
-    if resolved is None:
-        return {}
-    target = resolved.deployment
-    sides = {"stable": target, "candidate": beside(target)}
-    return {
-        side: said
-        for side, name in sides.items()
-        if (said := _ready(cluster, release.metadata.namespace, name))
-    }
-
-
-def _ready(cluster: Cluster, namespace: str, name: str) -> str:
     try:
-        found = cluster.get(Kind.DEPLOYMENT, namespace, name)
-    except ClusterError:
-        return ""
-    wanted = found["spec"].get("replicas", 1)
-    ready = (found.get("status") or {}).get("readyReplicas", 0)
-    return f"{ready} of {wanted} ready"
+        for release in door.states(namespace, name, timeout):
+            show(release)
+            if release.status.phase.ended or release.status.phase is Phase.PAUSED:
+                return exit_code(release.status)
+    except NotFound:
+        print(f"release {name} was deleted")
+        return ExitCode.NOT_DONE
+    return ExitCode.RUNNING
 
 
 class Lines:

@@ -1,10 +1,12 @@
 """Asking something of a running release: promote, pause, resume, rollback."""
 
 import secrets
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from rollout.commands.refusal import CommandRefusedError
+from rollout.commands.once import Once, answer_to, with_answer
+from rollout.commands.refusal import CommandRefusedError, StaleRevisionError
 from rollout.engine.admission import admit
 from rollout.kube.cluster import Cluster
 from rollout.kube.errors import Conflict
@@ -17,22 +19,48 @@ TRIES: Final = 5
 """How often an action is tried again when the release changed at the same moment."""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """An action that was written, and the sentence that says what happens."""
+
+    action: Action
+    message: str
+
+
 def submit(cluster: Cluster, namespace: str, release: str, action: Action) -> str:
     """Ask something of a release; gives the sentence that says what happens.
 
     Raises CommandRefusedError when that cannot be done now, ClusterError for the cluster.
     """
+    return ask(cluster, namespace, release, action).message
+
+
+def ask(
+    cluster: Cluster,
+    namespace: str,
+    release: str,
+    action: Action,
+    *,
+    expected: str | None = None,
+    request: Once | None = None,
+) -> Asked:
+    """Ask something of a release.
+
+    `expected` is the resourceVersion that the release must still have. A `request` that was
+    carried out before gets the same answer, and nothing is done. Raises CommandRefusedError when
+    it cannot be done now, ClusterError for the cluster.
+    """
     for _ in range(TRIES):
         raw = cluster.get(Kind.RELEASE, namespace, release)
-        current = Release.model_validate(raw)
-        admission = admit(action, current.status)
-        if not admission.accepted:
-            raise CommandRefusedError(f"{release}: {admission.message}")
+        if request is not None and (before := answer_to(raw, request)) is not None:
+            return _again(before)
+        _refuse_stale(raw, expected)
+        asked = Asked(action, f"{release}: {action.type} asked for; {_admitted(raw, action)}")
         try:
-            cluster.apply(_action_patch(raw, action))
+            cluster.apply(_action_patch(raw, asked, request))
         except Conflict:
             continue
-        return f"{release}: {action.type} asked for; {admission.message}"
+        return asked
     raise CommandRefusedError(f"{release} kept changing: try again")
 
 
@@ -41,10 +69,33 @@ def new_action(type_: ActionType, by: str, reason: str, now: datetime) -> Action
     return Action(id=secrets.token_hex(8), type=type_, by=by, reason=reason, at=now)
 
 
-def _action_patch(raw: Object, action: Action) -> Patch:
-    body = {
-        "metadata": {"resourceVersion": raw["metadata"]["resourceVersion"]},
-        "spec": {"action": action.to_json()},
-    }
+def _admitted(raw: Object, action: Action) -> str:
+    admission = admit(action, Release.model_validate(raw).status)
+    if not admission.accepted:
+        raise CommandRefusedError(f"{name_of(raw)}: {admission.message}")
+    return admission.message
+
+
+def _refuse_stale(raw: Object, expected: str | None) -> None:
+    current = str(raw["metadata"]["resourceVersion"])
+    if expected not in {None, current}:
+        raise StaleRevisionError(
+            f"{name_of(raw)} has changed since revision {expected}, it is at {current}: look at "
+            "it again, then decide again",
+            current,
+        )
+
+
+def _again(answer: Any) -> Asked:
+    return Asked(Action.model_validate(answer["action"]), str(answer["message"]))
+
+
+def _action_patch(raw: Object, asked: Asked, request: Once | None) -> Patch:
+    metadata: dict[str, Any] = {"resourceVersion": raw["metadata"]["resourceVersion"]}
+    said = asked.action.to_json()
+    if request is not None:
+        answer = {"action": said, "message": asked.message}
+        metadata["annotations"] = with_answer(raw, request, answer)
+    body = {"metadata": metadata, "spec": {"action": said}}
     space = str(raw["metadata"]["namespace"])
     return Patch(Kind.RELEASE, space, name_of(raw), PatchType.MERGE, body)

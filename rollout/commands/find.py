@@ -1,6 +1,8 @@
 """Finding the release that somebody means."""
 
-from rollout.commands.refusal import CommandRefusedError
+from collections.abc import Sequence
+
+from rollout.commands.refusal import NotThereError, UnclearError
 from rollout.kube.cluster import Cluster
 from rollout.resources.release import Release
 from rollout.resources.writes import Kind
@@ -14,6 +16,13 @@ def find_release(
     Raises CommandRefusedError naming the candidates when that is not clear.
     """
     releases = [Release.model_validate(r) for r in cluster.list(Kind.RELEASE, namespace).items]
+    return choose(releases, namespace, name, ended=ended)
+
+
+def choose(
+    releases: Sequence[Release], namespace: str, name: str | None, *, ended: bool = True
+) -> Release:
+    """Choose among the releases of a namespace, as `find_release` does."""
     exact = [r for r in releases if r.metadata.name == name]
     if exact:
         return exact[0]
@@ -23,7 +32,9 @@ def find_release(
         return active[0]
     if len({r.spec.rollout for r in mine}) == 1 and ended and not active:
         return max(mine, key=_age)
-    raise CommandRefusedError(_unclear(namespace, name, active or mine))
+    if not mine:
+        raise NotThereError(_nothing(namespace, name))
+    raise UnclearError(_which(namespace, name, active or mine))
 
 
 def _age(release: Release) -> tuple[str, str]:
@@ -31,12 +42,17 @@ def _age(release: Release) -> tuple[str, str]:
     return created.isoformat() if created else "", release.metadata.name
 
 
-def _unclear(namespace: str, name: str | None, candidates: list[Release]) -> str:
-    what = f"release or Rollout {name}" if name else "release"
-    if not candidates:
-        return (
-            f"there is no {what} in namespace {namespace}: `rollout list -n {namespace}` shows "
-            "what there is"
-        )
+def _nothing(namespace: str, name: str | None) -> str:
+    return (
+        f"there is no {_what(name)} in namespace {namespace}: `rollout list -n {namespace}` shows "
+        "what there is"
+    )
+
+
+def _which(namespace: str, name: str | None, candidates: Sequence[Release]) -> str:
     names = ", ".join(sorted(r.metadata.name for r in candidates)[:8])
-    return f"which {what} in namespace {namespace}? Name one of: {names}"
+    return f"which {_what(name)} in namespace {namespace}? Name one of: {names}"
+
+
+def _what(name: str | None) -> str:
+    return f"release or Rollout {name}" if name else "release"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rollout.commands.refusal import CommandRefusedError
+from rollout.commands.refusal import CommandRefusedError, NotThereError, UnclearError
 from rollout.commands.request import Request
 from rollout.kube.cluster import Cluster
 from rollout.kube.errors import NotFound
@@ -22,7 +22,7 @@ def rollout_for(cluster: Cluster, namespace: str, request: Request) -> tuple[Obj
         found = [r for r in known if name_of(r) == request.rollout]
         if not found and request.deployment is None:
             there = ", ".join(map(name_of, known)) or "none"
-            raise CommandRefusedError(
+            raise NotThereError(
                 f"there is no Rollout {request.rollout} in namespace {namespace} (there are: "
                 f"{there}): name another, or give --deployment to create it"
             )
@@ -61,7 +61,7 @@ def _only_deployment(cluster: Cluster, namespace: str, rollouts: tuple[Object, .
     if len(names) == 1 and not rollouts:
         return names[0]
     choices = sorted(map(name_of, rollouts)) or names
-    raise CommandRefusedError(
+    raise UnclearError(
         f"which one? There are {len(choices)} in namespace {namespace} "
         f"({', '.join(choices) or 'no Deployment'}): give --deployment or --rollout"
     )
@@ -74,7 +74,7 @@ def _new_rollout(
         cluster.get(Kind.DEPLOYMENT, namespace, deployment)
     except NotFound as error:
         there = ", ".join(name_of(d) for d in cluster.list(Kind.DEPLOYMENT, namespace).items)
-        raise CommandRefusedError(
+        raise NotThereError(
             f"there is no Deployment {deployment} in namespace {namespace} "
             f"(there are: {there or 'none'})"
         ) from error
@@ -98,5 +98,5 @@ def _new_rollout(
 def strategy_named(name: str) -> dict[str, Any]:
     """Word a strategy with its defaults. Raises CommandRefusedError for a name that is none."""
     if name not in {"canary", "blue-green"}:
-        raise CommandRefusedError(f"--strategy {name!r}: use canary or blue-green")
+        raise UnclearError(f"--strategy {name!r}: use canary or blue-green")
     return {"canary": {}} if name == "canary" else {"blueGreen": {}}

@@ -2,31 +2,111 @@
 
 import re
 import secrets
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from rollout.commands.early import discovered, refuse_early, shares, warnings
+from rollout.commands.once import Once, answer_to, with_answer
+from rollout.commands.refusal import CommandRefusedError
 from rollout.commands.request import Request, Started
 from rollout.commands.rollouts import rollout_for, strategy_named
 from rollout.kube.cluster import Cluster
-from rollout.kube.errors import ClusterError
+from rollout.kube.errors import AlreadyExists, ClusterError
 from rollout.resources.objects import name_of, uid_of
-from rollout.resources.words import API_VERSION
+from rollout.resources.words import API_VERSION, REQUEST_LABEL, ROLLOUT_LABEL
 from rollout.resources.writes import Create, Delete, Kind, Object
 
+TAIL: Final = 5
+KEYED_TAIL: Final = 10
+"""Letters that make a name its own: under a key they must not be met by chance."""
 
-def start(cluster: Cluster, namespace: str, request: Request) -> Started:
+
+def start(
+    cluster: Cluster,
+    namespace: str,
+    request: Request,
+    *,
+    once: Once | None = None,
+    before_rollout: Callable[[], None] = lambda: None,
+) -> Started:
     """Start a release.
+
+    A start that was carried out before under the same key gives the same answer, and nothing is
+    done. `before_rollout` is called before a Rollout is created, and may raise. Raises
+    CommandRefusedError for what stands against it, ClusterError for the cluster.
+    """
+
+    def begin() -> Started:
+        rollout, assumed = rollout_for(cluster, namespace, request)
+        if "uid" not in rollout["metadata"]:
+            before_rollout()
+        body = release_of(rollout, request.version, _spec(rollout, request))
+        return create(cluster, namespace, rollout, body, assumed=assumed, once=once)
+
+    return carry_out_once(cluster, namespace, once, begin)
+
+
+def carry_out_once(
+    cluster: Cluster, namespace: str, once: Once | None, begin: Callable[[], Started]
+) -> Started:
+    """Begin, unless that was done before under the same key: then give the same answer.
+
+    Of two that begin at the same moment one is refused; it finds what the other has made.
+    """
+    if once is None:
+        return begin()
+    if (before := _found(cluster, namespace, once)) is not None:
+        return before
+    try:
+        return begin()
+    except (AlreadyExists, CommandRefusedError):
+        if (before := _found(cluster, namespace, once)) is not None:
+            return before
+        raise
+
+
+def _found(cluster: Cluster, namespace: str, once: Once) -> Started | None:
+    for made in cluster.list(Kind.RELEASE, namespace, f"{REQUEST_LABEL}={once.id}").items:
+        answer = answer_to(made, once)
+        if answer is not None:
+            return Started(made, tuple(answer.get("assumed") or ()))
+    return None
+
+
+def create(
+    cluster: Cluster,
+    namespace: str,
+    rollout: Object,
+    body: dict[str, Any],
+    *,
+    assumed: list[str],
+    once: Once | None = None,
+) -> Started:
+    """Create a Release, and its Rollout where that has yet to be created.
 
     Raises CommandRefusedError for what stands against it, ClusterError for the cluster.
     """
-    rollout, assumed = rollout_for(cluster, namespace, request)
-    body = _release(rollout, request)
     found = refuse_early(cluster, namespace, rollout, body)
-    if "uid" in rollout["metadata"]:
-        made = cluster.apply(Create(Kind.RELEASE, namespace, body))
-        return Started(made, (*shares(found), *warnings(found)))
-    made = _create_both(cluster, namespace, rollout, body)
-    return Started(made, (*assumed, *discovered(found), *shares(found), *warnings(found)))
+    new = "uid" not in rollout["metadata"]
+    told = discovered(found) if new else ()
+    said = [*assumed, *told, *shares(found), *warnings(found)]
+    if once is not None:
+        body = _marked(body, once, said)
+    if new:
+        return Started(_create_both(cluster, namespace, rollout, body), tuple(said))
+    return Started(cluster.apply(Create(Kind.RELEASE, namespace, body)), tuple(said))
+
+
+def _marked(body: dict[str, Any], once: Once, assumed: list[str]) -> dict[str, Any]:
+    """Have a Release remember under which key it was started, in a name that no other gets."""
+    metadata = body["metadata"]
+    stem = metadata["name"][: -TAIL - 1]
+    marked = {
+        "name": f"{stem}-{once.id[:KEYED_TAIL]}",
+        "labels": {**metadata["labels"], REQUEST_LABEL: once.id},
+        "annotations": with_answer(body, once, {"assumed": assumed}),
+    }
+    return {**body, "metadata": marked}
 
 
 def _create_both(
@@ -41,7 +121,7 @@ def _create_both(
         raise
 
 
-def _release(rollout: Object, request: Request) -> dict[str, Any]:
+def _spec(rollout: Object, request: Request) -> dict[str, Any]:
     spec: dict[str, Any] = {"rollout": name_of(rollout), "version": request.version}
     overrides: dict[str, Any] = {}
     if request.strategy is not None:
@@ -51,12 +131,16 @@ def _release(rollout: Object, request: Request) -> dict[str, Any]:
     if request.policy is not None and "uid" in rollout["metadata"]:
         overrides["policy"] = request.policy
     said = {"overrides": overrides, "by": request.by, "reason": request.reason}
-    spec |= {key: value for key, value in said.items() if value}
-    name = release_name(name_of(rollout), request.version)
+    return spec | {key: value for key, value in said.items() if value}
+
+
+def release_of(rollout: Object, version: str, spec: dict[str, Any]) -> dict[str, Any]:
+    """Word a new Release of a Rollout; `version` is for its name."""
+    name = release_name(name_of(rollout), version)
     return {
         "apiVersion": API_VERSION,
         "kind": "Release",
-        "metadata": {"name": name, "labels": {"rollout.dev/rollout": name_of(rollout)[:63]}},
+        "metadata": {"name": name, "labels": {ROLLOUT_LABEL: name_of(rollout)[:63]}},
         "spec": spec,
     }
 
@@ -64,4 +148,4 @@ def _release(rollout: Object, request: Request) -> dict[str, Any]:
 def release_name(rollout: str, version: str) -> str:
     """Give a new release a name that says what it is."""
     tag = re.sub(r"[^a-z0-9.]+", "-", version.lower().rpartition("/")[2]).strip("-.")
-    return f"{rollout[:40]}-{tag[:40]}-{secrets.token_hex(3)[:5]}".replace(".-", "-")
+    return f"{rollout[:40]}-{tag[:40]}-{secrets.token_hex(3)[:TAIL]}".replace(".-", "-")

@@ -79,6 +79,11 @@ class Follower:
         self._stopping = True
 
     @property
+    def name(self) -> str:
+        """The name of the release."""
+        return self._release.metadata.name
+
+    @property
     def namespace(self) -> str:
         """The namespace of the release."""
         return self._release.metadata.namespace

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from math import inf
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
 
@@ -22,6 +22,9 @@ from rollout.metrics.provider import MetricsProvider
 from rollout.resources.writes import Object
 
 log = structlog.get_logger(__name__)
+
+Pods: TypeAlias = dict[str, dict[str, list[Object]]]
+"""Pods by namespace and hash, sorted once for a reading."""
 
 GAP: Final = 0.25
 """Least time between two readings, in intervals: so many releases may begin a stage in one
@@ -112,12 +115,29 @@ class Reader:
 
     def _read(self, due: Sequence[Follower]) -> None:
         """One reading for some of the followers; with none there is nothing to ask."""
-        if not due:
+        pods: Pods = {}
+        turns = [(one, turn) for one in due if (turn := self._turn(one, pods)) is not None]
+        if not turns:
             return
-        pods = {name: by_hash(self._senses.pods(name)) for name in {one.namespace for one in due}}
-        turns = [one.turn(_own(one, pods[one.namespace])) for one in due]
-        for one, turn, outcome in zip(due, turns, self._sample(turns), strict=True):
-            one.take(turn, outcome)
+        for (one, turn), outcome in zip(turns, self._sample([t for _, t in turns]), strict=True):
+            self._give(one, turn, outcome)
+
+    def _turn(self, follower: Follower, pods: Pods) -> Turn | None:
+        """Say what to read for a release; a mistake in it must not cost the others theirs."""
+        try:
+            if follower.namespace not in pods:
+                pods[follower.namespace] = by_hash(self._senses.pods(follower.namespace))
+            return follower.turn(_own(follower, pods[follower.namespace]))
+        except Exception:
+            log.exception("a release cannot be read", release=follower.name)
+            return None
+
+    def _give(self, follower: Follower, turn: Turn, outcome: Outcome) -> None:
+        """Have a release take what was read for it; a mistake in it must not cost the others."""
+        try:
+            follower.take(turn, outcome)
+        except Exception:
+            log.exception("a reading could not be taken", release=follower.name)
 
     def _sample(self, turns: Sequence[Turn]) -> Sequence[Outcome]:
         """Ask the provider; whatever it raises is a failure for each release."""

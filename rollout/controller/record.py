@@ -15,9 +15,9 @@ from pydantic import ValidationError
 
 from rollout.controller.execute import CONTESTED, Outcome, named
 from rollout.controller.worth import Worth
-from rollout.controller.writer import Writer
+from rollout.controller.writer import LeaseLostError, Writer
 from rollout.engine.plan import Event, Plan
-from rollout.kube.errors import NotFound
+from rollout.kube.errors import ClusterError, NotFound
 from rollout.kube.events import EventLevel
 from rollout.resources.conditions import Condition, ConditionStatus, with_condition
 from rollout.resources.guarded import replace_status
@@ -76,7 +76,7 @@ class Record:
             self._tell(outcome.objects.release, _durable(before, plan, outcome.objects.release))
             doing = named(outcome.failed) if outcome.failed is not None else "the plan"
             return self.failed(outcome.objects.release, outcome.error, doing)
-        return self._succeeded(plan, outcome)
+        return self._succeeded(before, plan, outcome)
 
     def failed(self, release: Object, error: Exception, doing: str) -> Recorded:
         """Say on a Release what failed; its status need not be one that we can read."""
@@ -87,7 +87,7 @@ class Record:
         self._teller.record(release, "PassFailed", message, level=EventLevel.WARNING)
         return self._apply(release, patch)
 
-    def _succeeded(self, plan: Plan, outcome: Outcome) -> Recorded:
+    def _succeeded(self, before: Object, plan: Plan, outcome: Outcome) -> Recorded:
         release = outcome.objects.release
         status = _reconciled(plan.status, self._now())
         patch = status_patch(release, status)
@@ -95,10 +95,18 @@ class Record:
         if patch is None or due is not None:
             written = Recorded(release, due=due)
         else:
-            written = self._apply(release, patch)
+            written = self._apply_or_tell(before, plan, release, patch)
         if outcome.written or written.written:
             self._tell(written.release, plan.events)
         return written
+
+    def _apply_or_tell(self, before: Object, plan: Plan, release: Object, patch: Patch) -> Recorded:
+        """Write status; when that fails, tell what was durable before: no later pass tells it."""
+        try:
+            return self._apply(release, patch)
+        except (ClusterError, LeaseLostError):
+            self._tell(release, _durable(before, plan, release))
+            raise
 
     def _apply(self, release: Object, patch: Patch) -> Recorded:
         try:

@@ -113,7 +113,7 @@ def target_rolled(draft: Draft) -> bool:
     sentence = f"{target.name} rolls {how} traffic: {ready} of {target.replicas} pods ready"
     since = draft.status.progress_since or draft.now
     allowed = draft.snapshot.strategy.common.progress_deadline
-    if not draft.expired(since, allowed):
+    if in_place(draft.snapshot) or not draft.expired(since, allowed):
         return draft.wait("Rolling", sentence)
     return pause(
         draft,

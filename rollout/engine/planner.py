@@ -93,13 +93,14 @@ def _goes_on(draft: Draft) -> bool:
     if draft.phase is not before and draft.phase in {Phase.ROLLING_BACK, Phase.CANCELLED}:
         return False
     report_edit(draft)
-    return (
-        undisputed(draft)
-        and candidate_fit(draft)
-        and _not_failed(draft)
-        and progress.candidate_shaky(draft)
-        and progress.stable_there(draft)
-    )
+    return undisputed(draft) and candidate_fit(draft) and _not_failed(draft) and _shares_fit(draft)
+
+
+def _shares_fit(draft: Draft) -> bool:
+    """Ask for ready pods behind each share (I1); while it is Pending the shares are another's."""
+    if draft.phase is Phase.PENDING:
+        return True
+    return progress.candidate_shaky(draft) and progress.stable_there(draft)
 
 
 def _let_go(draft: Draft) -> bool:

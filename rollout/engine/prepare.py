@@ -103,6 +103,10 @@ def services_narrowed(draft: Draft) -> bool:
     if stable is None:
         raise ValueError("a release that is prepared has no stable hash")
     wide = [s for s in draft.snapshot.services if s.pinned != stable]
+    preview = draft.snapshot.preview
+    shown = {stable, draft.status.hashes.candidate} - {None}
+    if preview is not None and preview.pinned not in shown:
+        wide.append(preview)  # until the candidate is ready it shows what there is
     draft.do(*(Select(service.name, stable) for service in wide))
     if wide:
         draft.unmark("narrowed")

@@ -89,8 +89,36 @@ def from_kubeconfig(kubeconfig: str | None, context: str | None) -> tuple[Config
     return _from_pod(files)
 
 
+def bearer_token(kubeconfig: str | None, context: str | None, given: str | None) -> tuple[str, str]:
+    """Find the bearer token for a server beside the cluster, and the default namespace.
+
+    The one given counts, else that of the kubeconfig's user. Raises NotConfigured.
+    """
+    try:
+        configuration, namespace = from_kubeconfig(kubeconfig, context)
+    except NotConfigured:
+        if given and not (kubeconfig or context):
+            return given, "default"
+        raise
+    found = given or configuration.get_api_key_with_prefix("BearerToken") or ""
+    if not found:
+        raise NotConfigured(
+            "the kubeconfig's user has no bearer token: give one with --token or ROLLOUT_TOKEN, "
+            "for example of `kubectl create token NAME`"
+        )
+    return str(found).removeprefix("Bearer "), namespace
+
+
 def _paths(files: str) -> list[Path]:
-    return [Path(f).expanduser() for f in files.split(os.pathsep) if f]
+    return [_expanded(f) for f in files.split(os.pathsep) if f]
+
+
+def _expanded(file: str) -> Path:
+    """Find a home, where there is one: a container's user may have none, nor a name."""
+    try:
+        return Path(file).expanduser()
+    except RuntimeError:
+        return Path(file)
 
 
 def _exists(files: str) -> bool:

@@ -1,4 +1,4 @@
-"""Who is it, and may they? The cluster's own answers: TokenReview and SubjectAccessReview."""
+"""Who is it, and may they? The cluster's own answers: reviews, which are made and never stored."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +8,10 @@ from rollout.kube.cluster import Cluster
 from rollout.kube.errors import Unauthorized
 from rollout.resources.words import GROUP
 from rollout.resources.writes import Create, Kind
+
+
+class UnknownToken(Unauthorized):
+    """The token of somebody else is nobody's; our own credentials are fine."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +41,27 @@ class Access:
 def who_is(cluster: Cluster, token: str) -> Person:
     """Ask who is behind a bearer token.
 
-    Raises Unauthorized for a token that the cluster does not know, ClusterError for the cluster.
+    Raises UnknownToken for a token that the cluster does not know, ClusterError for the cluster.
     """
     body = _review("authentication.k8s.io/v1", "TokenReview", {"token": token})
     status = cluster.apply(Create(Kind.TOKEN_REVIEW, "", body)).get("status") or {}
     user = status.get("user") or {}
     if not status.get("authenticated") or not user.get("username"):
-        raise Unauthorized(status.get("error") or "the cluster does not know this token")
+        raise UnknownToken(status.get("error") or "the cluster does not know this token")
+    return _person(user)
+
+
+def who_am_i(cluster: Cluster) -> Person:
+    """Ask who we ourselves are to the cluster, as `kubectl auth whoami` does.
+
+    Raises NotFound (`kind_is_missing`) where the cluster does not tell, else ClusterError.
+    """
+    body = _review("authentication.k8s.io/v1", Kind.SELF_SUBJECT_REVIEW.value.kind, {})
+    status = cluster.apply(Create(Kind.SELF_SUBJECT_REVIEW, "", body)).get("status") or {}
+    return _person(status["userInfo"])
+
+
+def _person(user: Mapping[str, Any]) -> Person:
     return Person(
         name=str(user["username"]),
         groups=tuple(user.get("groups") or ()),

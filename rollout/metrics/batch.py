@@ -55,6 +55,8 @@ class Vector:
     template: Matchers
     part: Part
     slices: list[Slice] = field(default_factory=list)
+    wanted: dict[int, list[Part]] = field(default_factory=dict)
+    """By release: the parts that count it; a policy may name one counter several times."""
 
     def text(self, mark: int) -> str:
         """Give the PromQL, with a label that says which vector a series came from."""
@@ -75,8 +77,7 @@ class Batch:
         for index, ask in enumerate(asks):
             self._take(index, ask, template or PRESETS[ask.policy.preset].track_matchers)
         self._ordered = list(self._vectors.values())
-        self._wanted = [_by_counter(own) for own in self._parts]
-        self._finders: dict[tuple[Slice, ...], _Finder] = {}
+        self._finders = list(_finders(self._ordered))
 
     @property
     def query(self) -> str:
@@ -89,7 +90,7 @@ class Batch:
         for labels, value in series:
             mark = labels.get(MARK, "")
             if mark.isdigit() and int(mark) < len(self._ordered):
-                self._put(found, self._ordered[int(mark)], labels, value)
+                self._put(found, int(mark), labels, value)
         return [(one, bool(one.targets)) for one in found]
 
     def _take(self, index: int, ask: Ask, template: Matchers) -> None:
@@ -100,26 +101,22 @@ class Batch:
             pods = frozenset(pod.name for pod in ask.query.side(track).pods)
             own = Slice(index, track, filled, pods)
             self._vector(_UP, template, Part("", UP, UP)).slices.append(own)
-            for counter, part in {_counter(part): part for part in self._parts[index]}.items():
-                self._vector(counter, template, part).slices.append(own)
+            for counter, same in _by_counter(self._parts[index]).items():
+                vector = self._vector(counter, template, same[0])
+                vector.slices.append(own)
+                vector.wanted[index] = same
 
     def _vector(self, counter: _Counter, template: Matchers, part: Part) -> Vector:
         return self._vectors.setdefault((counter, template), Vector(counter, template, part))
 
-    def _put(self, found: list[Gathering], vector: Vector, labels: Labels, value: float) -> None:
+    def _put(self, found: list[Gathering], mark: int, labels: Labels, value: float) -> None:
+        wanted = self._ordered[mark].wanted
         kept = {name: text for name, text in labels.items() if name != MARK}
         target = f"{labels.get('job', '')}/{labels.get('instance', '')}"
-        for own in self._finder(vector).owners(kept):
+        for own in self._finders[mark].owners(kept):
             found[own.index].targets.add(target)
-            for part in self._wanted[own.index].get(vector.counter, ()):
+            for part in wanted.get(own.index, ()):
                 found[own.index].add(Sample(own.track, part, target, kept, value))
-
-    def _finder(self, vector: Vector) -> "_Finder":
-        slices = tuple(vector.slices)
-        finder = self._finders.get(slices)
-        if finder is None:
-            finder = self._finders[slices] = _Finder(vector.template, slices)
-        return finder
 
 
 class _Finder:
@@ -149,6 +146,16 @@ class _Finder:
 
     def _near(self, values: Sequence[str]) -> Sequence[Slice]:
         return self._slices if self._place is None else self._index.get(values[self._place], ())
+
+
+def _finders(vectors: Iterable[Vector]) -> Iterator[_Finder]:
+    """Give each vector's finder; vectors of the same tracks share one, and what it has found."""
+    known: dict[tuple[int, ...], _Finder] = {}
+    for vector in vectors:
+        same = tuple(id(own) for own in vector.slices)
+        if same not in known:
+            known[same] = _Finder(vector.template, vector.slices)
+        yield known[same]
 
 
 def _literal(matcher: Matcher) -> bool:

@@ -112,7 +112,7 @@ def _seen(track: Track, pod: PodAddress, page: Page, wanted: tuple[Part, ...]) -
         return Seen(track, pod, problem=page.problem)
     try:
         return Seen(track, pod, tuple(samples(page.text, wanted, track, pod.name)))
-    except ValueError as error:
+    except (ValueError, LookupError) as error:
         return Seen(track, pod, problem=str(error))
 
 

@@ -16,7 +16,7 @@ from pydantic_core import to_jsonable_python
 
 from rollout.resources.duration import format_duration
 from rollout.resources.model import Model
-from rollout.resources.policy import RolloutPolicySpec
+from rollout.resources.policy import RolloutPolicySpec, RolloutPolicyStatus
 from rollout.resources.release import ReleaseSpec, ReleaseStatus
 from rollout.resources.rollout import RolloutSpec, RolloutStatus
 from rollout.resources.words import GROUP, VERSION
@@ -65,7 +65,7 @@ class Definition:
     plural: str
     short_names: tuple[str, ...]
     spec: Json
-    status: Json | None
+    status: Json
     columns: tuple[Column, ...]
     description: str
 
@@ -282,7 +282,7 @@ def all_definitions() -> tuple[Definition, ...]:
             "rolloutpolicies",
             ("rpol",),
             structural(RolloutPolicySpec),
-            None,
+            structural(RolloutPolicyStatus),
             POLICY_COLUMNS,
             "What is measured, what is allowed, and what happens without data.",
         ),
@@ -297,9 +297,8 @@ def definition(described: Definition) -> Json:
         "storage": True,
         "schema": {"openAPIV3Schema": _whole(described)},
         "additionalPrinterColumns": [_column(column) for column in described.columns],
+        "subresources": {"status": {}},
     }
-    if described.status is not None:
-        version["subresources"] = {"status": {}}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -321,19 +320,17 @@ def definition(described: Definition) -> Json:
 
 
 def _whole(described: Definition) -> Json:
-    properties: Json = {
-        "apiVersion": {"type": "string"},
-        "kind": {"type": "string"},
-        "metadata": {"type": "object"},
-        "spec": described.spec,
-    }
-    if described.status is not None:
-        properties["status"] = described.status
     return {
         "type": "object",
         "description": described.description,
         "required": ["spec"],
-        "properties": properties,
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": described.spec,
+            "status": described.status,
+        },
     }
 
 

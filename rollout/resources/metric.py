@@ -233,7 +233,10 @@ class ValueMetric(MetricBase):
                 "min must not exceed max: swap them",
             ),
             (
-                f"self.kind != 'Value' || !self.query{_KNOWN_ONLY}.contains('${{')",
+                (
+                    "self.kind != 'Value' || !has(self.query) || "
+                    f"!self.query{_KNOWN_ONLY}.contains('${{')"
+                ),
                 "query uses a variable that does not exist: remove it",
             ),
         )

@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
+from rollout.resources.conditions import Condition
 from rollout.resources.duration import Duration, seconds
 from rollout.resources.metric import LatencyMetric, Metric, RatioMetric, ValueMetric
 from rollout.resources.model import Model, ObjectMeta, rules
@@ -165,9 +166,15 @@ class RolloutPolicySpec(Model):
 
 
 class RolloutPolicyStatus(Model):
-    """What the controller has to say about a policy."""
+    """What is observed of a policy. The controller writes none of it: a policy is only read.
 
-    observed_generation: int | None = Field(default=None, description="Generation last read.")
+    The subresource is there for tools that judge policies, so that they need not write the spec.
+    """
+
+    observed_generation: int | None = Field(
+        default=None, description="Generation that the conditions speak of."
+    )
+    conditions: list[Condition] = Field(default_factory=list, description="Observations.")
 
 
 class RolloutPolicy(Model):

@@ -18,6 +18,7 @@ STABLE: Final = "stable"
 ROLLOUT_LABEL: Final = "rollout.dev/rollout"
 RELEASE_LABEL: Final = "rollout.dev/release"
 RELEASE_UID: Final = "rollout.dev/release-uid"
+REQUEST_LABEL: Final = "rollout.dev/request"
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 POD_TEMPLATE_HASH: Final = "pod-template-hash"
 
@@ -25,6 +26,7 @@ POD_TEMPLATE_HASH: Final = "pod-template-hash"
 RESTORE: Final = "rollout.dev/restore"
 LATCH: Final = "rollout.dev/latch"
 EPOCH: Final = "rollout.dev/epoch"
+ANSWERS: Final = "rollout.dev/answers"
 
 # Finalizers.
 RESTORE_FINALIZER: Final = "rollout.dev/restore"

@@ -72,6 +72,9 @@ class Kind(Enum):
         "authorization.k8s.io",
         namespaced=False,
     )
+    SELF_SUBJECT_REVIEW = Resource(
+        "SelfSubjectReview", "selfsubjectreviews", "authentication.k8s.io", namespaced=False
+    )
     ROLLOUT = Resource("Rollout", "rollouts", GROUP, VERSION)
     RELEASE = Resource("Release", "releases", GROUP, VERSION)
     ROLLOUT_POLICY = Resource("RolloutPolicy", "rolloutpolicies", GROUP, VERSION)

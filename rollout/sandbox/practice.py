@@ -4,8 +4,10 @@ The parts meet only at the Kubernetes API over HTTP; this module starts them in 
 them in reverse.
 """
 
+import re
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,6 +25,10 @@ from rollout.sandbox.edge import Edge
 from rollout.sandbox.edge import Settings as EdgeSettings
 from rollout.sandbox.processes import Program, end, start_bound
 
+START_SECONDS: Final = 30.0
+STARTED: Final = re.compile(r'"api": "(http[^"]+)".*"event": "started"')
+"""The line of the controller's log that names where its API is."""
+
 ADDRESSES: Final = "10.244.0.0/16=127.244.0.0/16"
 
 
@@ -32,6 +38,7 @@ class Ports:
 
     api: int = 0
     edge: int = 0
+    server: int = 0
 
 
 class PracticeCluster:
@@ -103,10 +110,27 @@ class PracticeCluster:
         self._tell("starting the controller")
         command = [
             *(sys.executable, "-m", "rollout", "--kubeconfig", str(self.kubeconfig)),
-            *("controller", "--pod-address-map", ADDRESSES),
+            *("controller", "--pod-address-map", ADDRESSES, "--log-format", "json"),
+            *("--api-port", str(self._ports.server)),
         ]
         self._controller = start_bound(command, self.folder / "controller.log")
         self._stack.callback(self.stop_controller)
+
+    @property
+    def controller(self) -> Program | None:
+        """The controller's process, None when there is none."""
+        return self._controller
+
+    def api_url(self) -> str:
+        """Where the controller serves its HTTP API, once it does. Raises TimeoutError."""
+        end_of_patience = time.monotonic() + START_SECONDS
+        log = self.folder / "controller.log"
+        while time.monotonic() < end_of_patience:
+            found = STARTED.findall(log.read_text()) if log.exists() else []
+            if found:
+                return str(found[-1])
+            time.sleep(0.05)
+        raise TimeoutError(f"the controller did not start in {START_SECONDS:g} s: see {log}")
 
     def stop_controller(self) -> None:
         """Stop it as Kubernetes would."""

@@ -33,6 +33,8 @@ A release is judged by real requests: keep some coming, for example with
 
   python -m rollout.sandbox.load --url {it.edge.url} --host {shop.HOST} --rate 60 --seconds 600
 
+The HTTP API is at {it.api_url()}: `rollout --server {it.api_url()} list`
+
 Logs are in {it.folder}. Ctrl-C stops everything.""",
             highlight=False,
             soft_wrap=True,

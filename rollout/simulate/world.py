@@ -45,6 +45,8 @@ class Judge:
     """The candidate is seen to be bad in the bake alone, whatever its share."""
     silent: bool = False
     """Metrics have nothing to say, ever."""
+    unreadable: bool = False
+    """Metrics cannot be read, ever."""
     takes: timedelta = timedelta(seconds=2)
     """Time at a weight until there is enough evidence."""
     hold: timedelta = timedelta(seconds=10)
@@ -56,11 +58,11 @@ class Judge:
         if since is None:
             return None
         since = max(since, status.marks.get("resumed", since))
-        if self.silent:
+        if self.silent or self.unreadable:
             deadline = since + self.hold
             return _said(
-                Verdict.NO_DATA,
-                Reason.NO_REQUESTS,
+                Verdict.ERROR if self.unreadable else Verdict.NO_DATA,
+                Reason.PROVIDER if self.unreadable else Reason.NO_REQUESTS,
                 now,
                 since=since,
                 deadline=deadline,

@@ -235,6 +235,20 @@ def test_other_mix_of_traffic_than_the_weight_is_no_data() -> None:
     assert said.deadline == at(300)
 
 
+def test_mix_is_compared_with_the_share_that_the_pods_make() -> None:
+    counted = seen(pair(0, 8, 0, 480))
+    by_weight = verdict(counted)
+    by_pods = verdict(counted, asked=replace(look(), share=100 / 61))
+    assert by_weight.reason is Reason.TRAFFIC_MIX
+    assert by_pods.reason is not Reason.TRAFFIC_MIX
+
+
+def test_mix_that_differs_from_the_pods_says_of_how_many_percent() -> None:
+    said = verdict(seen(pair(60, 500, 4, 500)), asked=replace(look(), share=20.0))
+    assert said.reason is Reason.TRAFFIC_MIX
+    assert "at 20 % of the ready pods" in said.message
+
+
 def test_mix_is_checked_anew_after_a_resume() -> None:
     where = stage(since=10)
     evidence = seen(pair(60, 500, 4, 500)).with_block(block(10, 20, pair(1, 200, 4, 800)), where)

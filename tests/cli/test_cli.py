@@ -68,7 +68,19 @@ def test_start_makes_a_rollout_and_says_what_it_assumed(cluster: HttpCluster, ru
     release = cluster.list(Kind.RELEASE, "default").items[0]
     assert release["spec"]["version"] == "v2"
     assert release["spec"]["reason"] == "new prices"
-    assert release["spec"]["by"]
+    assert release["spec"]["by"] == "admin", "the cluster's user, not this machine's"
+
+
+def test_start_says_that_pods_make_the_share_where_no_ingress_does(
+    cluster: HttpCluster, run: Run
+) -> None:
+    create(cluster, build.deployment(replicas=20), build.service())
+    done = run("start", "v2")
+    assert done.returncode == 0, done.stderr
+    assert (
+        "assumed: no Ingress routes to the Services, so shares are made by pods, rounded down: "
+        "5 % is 1 of 21 pods, 20 % is 5 of 25 pods, 50 % is 20 of 40 pods"
+    ) in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -137,7 +149,7 @@ def test_an_action_is_written_with_who_and_why(cluster: HttpCluster, run: Run) -
     assert "all traffic goes back to the stable version" in done.stdout
     action = cluster.get(Kind.RELEASE, "default", "web-v2")["spec"]["action"]
     assert (action["type"], action["reason"]) == ("rollback", "latency")
-    assert action["by"]
+    assert action["by"] == "admin", "the cluster's user, not this machine's"
 
 
 def test_an_action_on_an_ended_release_is_refused(cluster: HttpCluster, run: Run) -> None:

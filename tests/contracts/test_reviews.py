@@ -6,7 +6,7 @@ import pytest
 
 from rollout.kube.client import HttpCluster
 from rollout.kube.errors import Unauthorized
-from rollout.kube.reviews import Access, may, may_i, who_is
+from rollout.kube.reviews import Access, may, may_i, who_am_i, who_is
 from rollout.sandbox.apiserver import ApiServer
 from rollout.sandbox.apiserver.users import Rule, User
 
@@ -64,6 +64,12 @@ def test_a_token_says_who_somebody_is(place: Place) -> None:
     person = who_is(place.admin, place.token)
     assert person.name == "bob"
     assert "system:authenticated" in person.groups
+
+
+def test_everyone_learns_who_they_are_to_the_cluster(place: Place) -> None:
+    assert who_am_i(place.bob).name == "bob"
+    assert "system:authenticated" in who_am_i(place.bob).groups
+    assert who_am_i(place.admin).name != "bob"
 
 
 @pytest.mark.parametrize("token", ["", "nobody"])

@@ -10,7 +10,7 @@ from rollout.controller.queue import Key
 from rollout.controller.record import RECONCILED, Recorded
 from rollout.controller.worth import NUMBERS_AFTER, WORDS_AFTER
 from rollout.engine.plan import Action, Enter, Event, PauseTarget, Plan, Select
-from rollout.kube.errors import Forbidden, ServerFault
+from rollout.kube.errors import Conflict, Forbidden, ServerFault
 from rollout.kube.events import EventLevel
 from rollout.resources.conditions import Condition
 from rollout.resources.model import rfc3339
@@ -94,6 +94,18 @@ def test_after_a_failure_only_events_that_are_durable_are_told(rig: Rig) -> None
     entered = STATUS.model_copy(update={"timeline": [ENTRY]})
     recorded(rig, Enter(entered), Select("web", "abc"), status=entered, events=events)
     assert rig.teller.reasons == ["Started", "PassFailed"]
+
+
+def test_events_that_are_durable_are_told_when_the_last_write_loses_a_race(rig: Rig) -> None:
+    before = raw(rig)
+    entered = STATUS.model_copy(update={"timeline": [ENTRY]})
+    outcome = execute((Enter(entered),), rig.reconciler.observer.objects(KEY, before), rig.writer)
+    rig.patch(Kind.RELEASE, "web-v2", {"metadata": {"labels": {"touched": "yes"}}})
+    promised = entered.model_copy(update={"marks": {"weight": START}})
+    events = (STARTED, Event("Promoted", "never happened"))
+    with pytest.raises(Conflict):
+        rig.record.write(before, Plan((Enter(entered),), promised, events), outcome)
+    assert rig.teller.reasons == ["Started"]
 
 
 def test_the_same_failure_is_written_once(rig: Rig) -> None:

@@ -1,5 +1,6 @@
 """Pytest's way to the control plane: fixtures `control_plane`, `own_control_plane`, `namespace`.
 
+`kubectl_program` is kubectl for tests that speak to another API server.
 Building and starting take longer than any single test may, so they happen after collection and
 before the first test, once per run, and only when a collected test needs them. When they fail, the
 tests that need them fail; none is skipped.
@@ -68,7 +69,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly:
         return
     needed = {name for item in session.items for name in getattr(item, "fixturenames", ())}
-    if not needed & {"control_plane", "own_control_plane"}:
+    if not needed & {"control_plane", "own_control_plane", "kubectl_program"}:
         return
     with _capture_off(session.config):
         _prepare(session.config.stash[_SHARED], start="control_plane" in needed)
@@ -105,6 +106,12 @@ def own_control_plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
     """A control plane for one test alone, to be frozen, killed and restarted (4 s to start)."""
     with ControlPlane(parent=request.config.stash[_SHARED].folder) as control_plane:
         yield control_plane
+
+
+@pytest.fixture(scope="session")
+def kubectl_program() -> Path:
+    """Return the control plane program, which is kubectl as well, for any API server."""
+    return ensure_built(sys.stderr)
 
 
 @pytest.fixture

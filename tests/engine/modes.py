@@ -257,6 +257,7 @@ BY_PODS: tuple[Story, ...] = (
         Phase.SUCCEEDED,
         "Succeeded",
         deeds=(Deed(narrow_with_candidate, widen),),
+        meddled=True,
     ),
     by_pods(
         "the Service is pointed elsewhere at a step",
@@ -264,6 +265,7 @@ BY_PODS: tuple[Story, ...] = (
         "Succeeded",
         deeds=(Deed(wide, pin("deadbeef")),),
         outage=True,
+        meddled=True,
     ),
     by_pods(
         "a Service appears at a step",
@@ -271,6 +273,7 @@ BY_PODS: tuple[Story, ...] = (
         "Succeeded",
         deeds=(Deed(wide, create(service("late"))),),
         extra=("SERVICE/late",),
+        meddled=True,
     ),
     by_pods(
         "stable loses its pods at a step, rolled back",

@@ -27,6 +27,15 @@ class Deed:
 
 
 @dataclass(frozen=True)
+class Written:
+    """What somebody does behind a write, in the middle of a pass."""
+
+    phase: Phase
+    action: str
+    act: Act
+
+
+@dataclass(frozen=True)
 class Story:
     """A release and what becomes of it."""
 
@@ -63,6 +72,10 @@ class Story:
     """Tag of the edit that status must keep."""
     forgiving: bool = False
     """Whether pods that somebody else's update stops may still have requests."""
+    meddled: bool = False
+    """Whether somebody touches what selects pods: then a Service may be wide for a moment."""
+    after: Written | None = None
+    """A write of the controller, and what somebody does right behind it, whatever it does next."""
     weighted: bool = True
     """Whether a share is a weight; else the Services select both versions and pods make it."""
     in_place: bool = False
@@ -373,6 +386,7 @@ STORIES: tuple[Story, ...] = (
         Phase.SUCCEEDED,
         "Succeeded",
         deeds=(Deed(at_weight(20), widen),),
+        meddled=True,
     ),
     Story(
         "Release deleted in mid-release",

@@ -16,9 +16,9 @@ from rollout.translation.epochs import stamps
 from rollout.translation.objects import Objects
 from rollout.translation.writes import writes
 from tests import build
+from tests.engine.play import NAME, Play
 from tests.engine.stories import STORIES as PLAIN
 from tests.engine.stories import Story
-from tests.engine.test_cut import NAME, Play
 from tests.engine.trouble import TROUBLES
 
 

@@ -215,6 +215,7 @@ TROUBLES: tuple[Story, ...] = (
         "Succeeded",
         deeds=(Deed(at_weight(20), create(service("late"))),),
         extra=("SERVICE/late",),
+        meddled=True,
     ),
     Story(
         "a Service appears in the bake",
@@ -222,6 +223,7 @@ TROUBLES: tuple[Story, ...] = (
         "Succeeded",
         deeds=(Deed(in_phase(Phase.BAKING), create(service("late"))),),
         extra=("SERVICE/late",),
+        meddled=True,
     ),
     Story(
         "the Deployment is deleted at a step",
@@ -388,6 +390,7 @@ TROUBLES: tuple[Story, ...] = (
         "Succeeded",
         deeds=(Deed(at_weight(20), pin("deadbeef")),),
         outage=True,
+        meddled=True,
     ),
     Story(
         "the Service is pointed elsewhere in the bake",
@@ -395,12 +398,14 @@ TROUBLES: tuple[Story, ...] = (
         "Succeeded",
         deeds=(Deed(in_phase(Phase.BAKING), pin("deadbeef")),),
         outage=True,
+        meddled=True,
     ),
     Story(
         "the selector is widened in the bake",
         Phase.SUCCEEDED,
         "Succeeded",
         deeds=(Deed(in_phase(Phase.BAKING), widen),),
+        meddled=True,
     ),
     Story(
         "the selector is widened again and again",
@@ -408,6 +413,7 @@ TROUBLES: tuple[Story, ...] = (
         "SelectorContested",
         deeds=tuple(Deed(narrowed, widen) for _ in range(3)),
         forgiving=True,
+        meddled=True,
     ),
     Story(
         "the canary route is deleted",

@@ -60,6 +60,7 @@ class Watch:
     """Complaints that `adoption: InPlace` is documented to cost."""
 
     def __call__(self, action: Action) -> None:
+        self.one_release_is_active()
         release = self.world.release("web-v2")
         if release is None:
             return
@@ -74,6 +75,16 @@ class Watch:
         self.services_are_narrowed(release)
         self.natively_stopped(release)
         assert self.complaints() == [], "a request was lost: " + str(self.complaints())
+
+    def one_release_is_active(self) -> None:
+        """I6, also of two Rollouts that share a Deployment."""
+        releases = [Release.model_validate(raw) for raw in self.world.all(Kind.RELEASE)]
+        active = [
+            one.metadata.name
+            for one in releases
+            if one.status.phase is not Phase.PENDING and not one.status.phase.ended
+        ]
+        assert len(active) <= 1, f"I6: {active}"
 
     def complaints(self) -> list[str]:
         """Requests that were lost by us."""
@@ -100,14 +111,13 @@ class Watch:
         candidates = [p for p in self.world.all(Kind.POD) if TRACK in p["metadata"]["labels"]]
         alive = [p for p in candidates if "deletionTimestamp" not in p["metadata"]]
         before = {Phase.PREPARING, Phase.PROGRESSING}
-        if not alive or release.status.phase not in before or self.meddled():
+        if not alive or release.status.phase not in before or self.story.meddled:
             return
         for service in self.world.all(Kind.SERVICE):
             if "shared" in release.status.marks and self.carries(service, release):
                 continue
-            assert POD_TEMPLATE_HASH in service["spec"]["selector"], (
-                f"I2: Service {service['metadata']['name']} is wide"
-            )
+            name, selector = service["metadata"]["name"], service["spec"]["selector"]
+            assert POD_TEMPLATE_HASH in selector, f"I2: Service {name} is wide"
 
     def carries(self, service: Object, release: Release) -> bool:
         """Whether a Service carries a share that pods make."""
@@ -148,11 +158,7 @@ class Watch:
             for service in self.world.all(Kind.SERVICE)
             if POD_TEMPLATE_HASH not in service["spec"]["selector"]
         ]
-        return isinstance(action, Widen) or (bool(shared) and not self.meddled())
-
-    def meddled(self) -> bool:
-        """Whether somebody touches what selects pods, in this story."""
-        return any(word in self.story.name for word in ("widened", "appears", "pointed"))
+        return isinstance(action, Widen) or (bool(shared) and not self.story.meddled)
 
     def traffic_has_ready_pods(self, action: Action) -> None:
         """I1, I9."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
+from socket import SHUT_RDWR
 from typing import Any, TypeAlias, cast
 
 from tests.scenarios.gate import Asked, Gate
@@ -47,17 +48,30 @@ class Spoiler(Gate):
     ca_file: str
     fault: Fault | None = None
     asked: list[tuple[float, str]] = field(default_factory=list)
-    """When each request came, and whether it was a list or a watch."""
+    """When each request came, and what it was: list (any read), watch, or the method of a write."""
     moved: threading.Event = field(default_factory=threading.Event)
     """Set to have the faults strike that wait for a moment."""
+    away: bool = False
+    _upstream_open: list[HTTPConnection] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         super().__init__(self.url_, self.token, self.ca_file)
 
+    def go_away(self) -> None:
+        """Break off all that is open, and answer nothing until `away` is set back."""
+        self.away = True
+        for connection in self._upstream_open:
+            if connection.sock is not None:
+                connection.sock.shutdown(SHUT_RDWR)
+
     def pass_on(self, asked: Asked, headers: dict[str, str]) -> tuple[HTTPConnection, HTTPResponse]:
         """Pass a request on, and spoil the answer."""
-        self.asked.append((time.monotonic(), "watch" if _is_watch(asked) else "list"))
+        verb = asked.method.lower() if asked.method != "GET" else "list"
+        self.asked.append((time.monotonic(), "watch" if _is_watch(asked) else verb))
+        if self.away:
+            raise ConnectionRefusedError
         connection, answer = super().pass_on(asked, headers)
+        self._upstream_open.append(connection)
         if self.fault is not None:
             answer = self.fault(self, asked, answer)
         return connection, answer

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -92,14 +93,13 @@ def test_a_throttling_server_is_left_alone_as_long_as_it_asks(
 ) -> None:
     follower = follow(watch_seconds=1)
     follower.start()
-    proxy.fault = spoiler.throttles(2)
+    before, proxy.fault = len(proxy.asked), spoiler.throttles(2)
     follower.wait(lambda: "too many requests" in (follower.reflector.problem or ""))
-    began = time.monotonic()
     follower.move()
     time.sleep(FAULT_SECONDS)
-    asked = [at for at, _ in proxy.asked if at > began]
-    assert len(asked) == 2
-    assert min(after - at for at, after in zip([began, *asked], asked, strict=False)) > 1.9
+    asked = [at for at, _ in proxy.asked[before:]]
+    assert len(asked) == 3
+    assert min(after - at for at, after in pairwise(asked)) >= 2.0
     proxy.fault = None
     follower.wait(follower.agrees)
     assert "goes" not in follower.shown()
@@ -114,7 +114,7 @@ def test_a_watch_that_says_nothing_is_given_up_when_its_time_is_over(
     follower.move()
     proxy.fault = None
     took = follower.wait(follower.agrees)
-    assert 3 < took < 8  # a second, and the five that a watch may take longer than asked
+    assert 3 < took < 9  # a second, and the five that a watch may take longer than asked
     assert "goes" not in follower.shown()
     assert len(proxy.asked) <= 4
 
@@ -179,7 +179,7 @@ def test_a_token_that_is_renewed_on_disk_is_used_from_the_next_request_on(
             assert "goes" in follower.shown()
             (tmp_path / "renewed").write_text(new_token(client, core, "second"))
             (tmp_path / "renewed").replace(token)
-            assert follower.wait(follower.agrees) < 2 * QUICK.longest
+            assert follower.wait(follower.agrees) < 1.5 * QUICK.longest + 1.0
             took = time.monotonic() - began
             follower.reflector.stop()
     refused = [call for call in control_plane.audit(since) if call.code == 401]

@@ -20,7 +20,9 @@ pytestmark = [pytest.mark.system, pytest.mark.controlplane, pytest.mark.timeout(
 HANDED_OVER = 0.7
 """Seconds from the end of one process to the leadership of the other."""
 
-SCENARIO = Scenario(claim="a change of leader", ends=Ends(phase="Succeeded", exit=0))
+SCENARIO = Scenario(
+    claim="a change of leader", ends=Ends(phase="Succeeded", exit=0), tells=("Succeeded",)
+)
 
 
 @pytest.fixture

@@ -85,6 +85,11 @@ def test_a_file_that_was_named_but_does_not_exist_is_an_error(tmp_path: Path) ->
         from_kubeconfig(str(tmp_path / "other"), None)
 
 
+def test_a_home_that_nobody_has_is_a_file_that_is_not_there() -> None:
+    with pytest.raises(NotConfigured, match="no such file"):
+        connect(kubeconfig="~no-such-user/.kube/config")
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "a", "contexts: 7", "contexts: [{}]"])
 def test_a_file_that_is_no_kubeconfig_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "config"

@@ -77,6 +77,12 @@ def test_a_service_is_applied_watched_changed_and_deleted(kubectl: Kubectl) -> N
     assert "not found" in kubectl("get", "deployment", "web", code=1)
 
 
+def test_people_learn_who_they_are(kubectl: Kubectl) -> None:
+    shown = kubectl("auth", "whoami")
+    assert "admin" in shown
+    assert "system:masters" in shown
+
+
 def test_our_kinds_are_known_with_columns_and_short_names(kubectl: Kubectl) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "rollout", "crds"], capture_output=True, text=True, check=True

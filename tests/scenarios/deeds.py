@@ -7,6 +7,7 @@ from collections.abc import Callable
 import httpx
 
 from rollout.resources.release import Release
+from rollout.resources.words import POD_TEMPLATE_HASH
 from rollout.resources.writes import Kind
 from rollout.sandbox import shop
 from tests.scenarios.scenario import Deed, When
@@ -66,8 +67,18 @@ def _ask(stage: Stage, to: str | int | None) -> None:
 
 
 def _set_image(stage: Stage, to: str | int | None) -> None:
-    template = shop.deployment(str(to))["spec"]["template"]
-    stage.patch(Kind.DEPLOYMENT, "web", {"spec": {"template": template}})
+    stage.kubectl("set", "image", "deployment/web", f"web={shop.IMAGE}:{to}")
+
+
+def _selects(stage: Stage, to: str | int | None) -> None:
+    name, _, side = str(to).partition(" ")
+    release, service = stage.release(), stage.get(Kind.SERVICE, name)
+    assert release is not None
+    assert service is not None
+    hashes = release.status.hashes
+    wanted = {"stable": hashes.stable, "candidate": hashes.candidate}[side]
+    assert wanted is not None
+    assert service["spec"]["selector"].get(POD_TEMPLATE_HASH) == wanted, service["spec"]
 
 
 def _unpause(stage: Stage, _: str | int | None) -> None:
@@ -118,11 +129,16 @@ def _start_prometheus(stage: Stage, _: str | int | None) -> None:
     stage.prometheus.start()
 
 
+def _renew_token(stage: Stage, to: str | int | None) -> None:
+    stage.renew_token(str(to))
+
+
 DEEDS: dict[str, Callable[[Stage, str | int | None], None]] = {
     "scale": _scale,
     "scale down": _scale_down,
     "ask": _ask,
     "set image": _set_image,
+    "see that a Service selects": _selects,
     "unpause": _unpause,
     "widen selector": _widen,
     "apply by the server": _apply,
@@ -133,4 +149,5 @@ DEEDS: dict[str, Callable[[Stage, str | int | None], None]] = {
     "kill and start controller": _replace,
     "stop Prometheus": _stop_prometheus,
     "start Prometheus": _start_prometheus,
+    "renew token": _renew_token,
 }

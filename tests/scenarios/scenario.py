@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 CASES: Final = Path(__file__).parent / "cases"
 
@@ -74,8 +74,11 @@ class Scenario(Part):
     """Shares that callers must count while the candidate has them, and points they may be off."""
     policy: dict[str, Any] = Field(default_factory=dict)
     """Fields of the policy that differ."""
-    metrics: Literal["scrape", "prometheus", "prometheus down", "edge"] = "scrape"
-    """Who counts: the pods, read by us or by Prometheus, or the edge, read by Prometheus."""
+    metrics: Literal["scrape", "prometheus", "prometheus down", "edge", "guarded"] = "scrape"
+    """Who counts: the pods, read by us or by Prometheus, or the edge, read by Prometheus.
+    Guarded: it wants a token, which is in a Secret."""
+    token_key: str = "token"
+    """The key of that Secret that the policy names."""
     rate: float = 80.0
     """Requests a second; 0: nobody comes."""
     inside: float = 0.0
@@ -83,7 +86,7 @@ class Scenario(Part):
     deeds: tuple[Deed, ...] = ()
     ends: Ends
     tells: tuple[str, ...] = ()
-    """Words that the timeline must have, in this order."""
+    """The story: words that the timeline must have, in this order, and events too."""
     says: tuple[str, ...] = ()
     """What the status says at the end, in its message or in the verdict's reason."""
     highest: int = 100
@@ -99,9 +102,16 @@ class Scenario(Part):
     """Whether an edit waits on a paused target at the end."""
     servers: tuple[Literal["emulator", "real"], ...] = ("emulator", "real")
     gone: bool = False
-    """Whether the Release is gone at the end, because somebody deleted it."""
+    """Whether the Release is gone at the end, because somebody deleted it: how it ends is then
+    what it was on its way to, and `exit` that of asking for what is no more."""
     writes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """What the controller writes in a phase, in this order and nothing else."""
+
+    @model_validator(mode="after")
+    def _told(self) -> "Scenario":
+        if not self.tells and self.refused is None:
+            raise ValueError("tells: say what the timeline must tell")
+        return self
 
     @property
     def gated(self) -> bool:
@@ -133,10 +143,12 @@ def _after(
     case: dict[str, Any], phase: str, number: int, name: str, rest: dict[str, Any]
 ) -> Scenario:
     when = {"phase": phase, "write": number}
+    until = case["tells"].index(phase) + 1
     told = {
-        **{key: value for key, value in case.items() if key not in {"writes", "tells"}},
-        **{key: value for key, value in rest.items() if key != "deed"},
+        **{key: value for key, value in case.items() if key != "writes"},
+        **{key: value for key, value in rest.items() if key not in {"deed", "then"}},
         "claim": f"{rest['claim']} after write {number} of {phase}: {name}",
         "deeds": [{"when": when, **rest["deed"]}],
+        "tells": [*case["tells"][:until], *rest["then"]],
     }
     return Scenario.model_validate(told)

@@ -7,9 +7,11 @@ import ssl
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias
 
@@ -30,6 +32,7 @@ from rollout.sandbox.practice import ADDRESSES
 from rollout.sandbox.processes import Program, end, start_bound
 from tests.prometheus.config import Target
 from tests.prometheus.pods import PodFollower
+from tests.prometheus.proxy import Proxy
 from tests.prometheus.server import Prometheus
 from tests.scenarios.gate import Gate
 from tests.scenarios.inside import Inside
@@ -73,6 +76,10 @@ class Server:
     token: str
     ca_file: str | None
     kubeconfig: Path
+    kubectl: Path
+    """The program that is kubectl as well."""
+    account: str | None = None
+    """Token of the controller's own account; None: it comes as the administrator."""
 
 
 def _age(release: Release) -> tuple[str, str]:
@@ -92,6 +99,7 @@ class Stage:
         self.edge: Edge
         self.load: Load | None = None
         self.inside: Inside | None = None
+        self.guard: Proxy | None = None
         self.controller: Program | None = None
         self.gate: Gate | None = None
         self.before: Owned = {}
@@ -99,6 +107,7 @@ class Stage:
         """What callers had counted first and last while the candidate had a share."""
         self.scaled_at: list[float] = []
         """When a user scaled the target down, in seconds since the epoch."""
+        self.killed_at: list[datetime] = []
         self._stack = ExitStack()
         # A program ends with the thread that started it: this one lives as long as the stage.
         self._starter = ThreadPoolExecutor(1, "programs")
@@ -139,21 +148,27 @@ class Stage:
         if not self.scenario.gated:
             return
         server = self.server
-        self.gate = self._stack.enter_context(Gate(server.url, server.token, server.ca_file))
+        token = server.account or server.token
+        self.gate = self._stack.enter_context(Gate(server.url, token, server.ca_file))
         for when in (deed.when for deed in self.scenario.deeds):
             if when.write is not None:
                 self.gate.close_after(str(when.phase), when.write)
 
     def _kubeconfig(self) -> Path:
         """Where the controller finds its server: behind the gate, where there is one."""
-        if self.gate is None:
-            return self.server.kubeconfig
-        cluster = {"name": "gate", "cluster": {"server": self.gate.url}}
-        user = {"name": "gate", "user": {"token": "the-gate-has-its-own"}}
-        context = {"name": "gate", "context": {"cluster": "gate", "user": "gate"}}
-        told = {"clusters": [cluster], "users": [user], "contexts": [context]}
-        file = self.folder / "gate.kubeconfig"
-        file.write_text(json.dumps({"current-context": "gate", **told}))
+        server = self.server
+        if self.gate is not None:
+            place, token = {"server": self.gate.url}, "the-gate-has-its-own"
+        elif server.account is not None:
+            place = {"server": server.url, "certificate-authority": str(server.ca_file)}
+            token = server.account
+        else:
+            return server.kubeconfig
+        user = {"name": "it", "user": {"token": token}}
+        context = {"name": "it", "context": {"cluster": "it", "user": "it"}}
+        told = {"clusters": [{"name": "it", "cluster": place}], "users": [user]}
+        file = self.folder / "controller.kubeconfig"
+        file.write_text(json.dumps({"current-context": "it", "contexts": [context], **told}))
         return file
 
     def _metrics(self) -> None:
@@ -165,7 +180,10 @@ class Stage:
             admin = self.edge.admin_url.removeprefix("http://")
             self.prometheus.set_targets([Target(admin, {"__metrics_path__": "/stats/prometheus"})])
             self.prometheus.start()
-        if self.scenario.metrics == "prometheus":
+        if self.scenario.metrics == "guarded":
+            self.guard = self._stack.enter_context(Proxy(self.prometheus.address))
+            self.renew_token("first")
+        if self.scenario.metrics in {"prometheus", "guarded"}:
             self.prometheus.start()
             pods = PodFollower(
                 self.prometheus,
@@ -181,6 +199,13 @@ class Stage:
             policy["provider"] = {"kind": "Prometheus", "address": self.prometheus.address}
         if self.scenario.metrics == "edge":
             policy["preset"] = "envoy"
+        if self.guard is not None:
+            ref = {"name": "prometheus", "key": self.scenario.token_key}
+            policy["provider"] = {
+                "kind": "Prometheus",
+                "address": self.guard.address,
+                "bearerToken": {"secretRef": ref},
+            }
         name = "canary" if self.scenario.strategy == "canary" else "blueGreen"
         steps = {"steps": STEPS} if name == "canary" else {}
         body["spec"]["strategy"] = {name: {**steps, **TIMES, **self.scenario.spec}}
@@ -244,6 +269,7 @@ class Stage:
         """Kill it in the middle of whatever it does."""
         if self.controller is not None:
             os.kill(self.controller.pid, signal.SIGKILL)
+            self.killed_at.append(datetime.now(UTC))
             self.controller.wait(5.0)
             self.controller = None
 
@@ -253,10 +279,19 @@ class Stage:
             *(sys.executable, "-m", "rollout", "-n", self.namespace),
             *("--kubeconfig", str(self.server.kubeconfig), *arguments),
         ]
-        environment = {**os.environ, "ROLLOUT_USER": "ana", "NO_COLOR": "1"}
+        environment = {**os.environ, "NO_COLOR": "1"}
         return subprocess.run(
             command, capture_output=True, text=True, timeout=60, check=False, env=environment
         )
+
+    def kubectl(self, *arguments: str) -> None:
+        """Run the real kubectl, as the user does; raises CalledProcessError when it fails."""
+        command = [
+            *(str(self.server.kubectl), "kubectl", "-n", self.namespace),
+            *("--kubeconfig", str(self.server.kubeconfig), *arguments),
+        ]
+        environment = {"HOME": str(self.folder), "KUBECACHEDIR": str(self.folder / "kubectl")}
+        subprocess.run(command, check=True, capture_output=True, timeout=60, env=environment)
 
     def create(self, body: Object) -> Object:
         """Create an object."""
@@ -296,6 +331,21 @@ class Stage:
                 own = (obj["metadata"].get("labels"), annotations(obj), said(kind, obj["spec"]))
                 found[kind.value.kind, obj["metadata"]["name"]] = own
         return found
+
+    def renew_token(self, token: str) -> None:
+        """Have the guard of Prometheus ask for another token, and put it into the Secret."""
+        assert self.guard is not None
+        self.guard.guard.headers = {"Authorization": f"Bearer {token}"}
+        body = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "prometheus"},
+            "data": {"token": b64encode(token.encode()).decode()},
+        }
+        if self.get(Kind.SECRET, "prometheus") is None:
+            self.create(body)
+        else:
+            self.patch(Kind.SECRET, "prometheus", {"data": body["data"]})
 
     def scale_down(self, replicas: int) -> None:
         """Have the user take pods away while they serve."""

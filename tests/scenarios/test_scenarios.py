@@ -6,6 +6,8 @@ may be lost, everything that the user owned must be back, and the timeline must 
 
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,10 @@ from rollout.resources.crd import definitions
 from rollout.resources.release import Phase, Release
 from rollout.resources.writes import Create, Kind
 from rollout.sandbox.apiserver import ApiServer
+from rollout.sandbox.load import Snapshot
+from rollout.sandbox.load.tally import NO_VERSION
 from tests.controlplane.access import Access
+from tests.install.installed import ACCOUNT, account_token, give_rights, install_rights
 from tests.scenarios.deeds import carry_out, holds
 from tests.scenarios.scenario import Scenario, scenarios
 from tests.scenarios.stage import Server, Stage
@@ -25,6 +30,13 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(150)]
 ALL = scenarios()
 CONTROL_SECONDS = 2.0
 """Requests that are lost later than this after a scale-down are not lost by it."""
+CHANCE = 10
+"""How many more requests than twice the control's may be lost: the stopping pods get about 30 a
+second, so this is a third of a second by which the edge may hear of them later."""
+UNSENT = timedelta(seconds=3)
+"""Events wait for nobody, and are sent by a thread of their own: these may die with it."""
+HOLDS = {"NoData": "no_data", "Error": "provider_error"}
+"""Field of the policy that bounds how long a release holds, by the reason of its pause."""
 
 
 def on(server: str) -> list[Scenario]:
@@ -32,24 +44,31 @@ def on(server: str) -> list[Scenario]:
 
 
 @pytest.fixture
-def emulator(tmp_path: Path) -> Iterator[Server]:
+def emulator(tmp_path: Path, kubectl_program: Path) -> Iterator[Server]:
     with ApiServer() as api:
         cluster = HttpCluster.for_server(api.url, api.token)
         install(cluster)
         cluster.close()
         kubeconfig = api.write_kubeconfig(tmp_path / "kubeconfig")
-        yield Server("emulator", api.url, api.token, None, kubeconfig)
+        yield Server("emulator", api.url, api.token, None, kubeconfig, kubectl_program)
 
 
 @pytest.fixture
-def real(control_plane: Access) -> Server:
-    token = control_plane.token()
-    cluster = HttpCluster.for_server(control_plane.url, token, str(control_plane.ca_file))
-    install(cluster)
-    cluster.close()
-    return Server(
-        "real", control_plane.url, token, str(control_plane.ca_file), control_plane.kubeconfig
+def real(control_plane: Access, namespace: str) -> Iterator[Server]:
+    """The controller comes as its own account, with the installed rights and in one namespace."""
+    install_rights(control_plane)
+    give_rights(control_plane, namespace)
+    since = control_plane.audit_position()
+    yield Server(
+        *("real", control_plane.url, control_plane.token(), str(control_plane.ca_file)),
+        control_plane.kubeconfig,
+        control_plane.program,
+        account_token(control_plane),
     )
+    calls = [call for call in control_plane.audit(since) if call.user == ACCOUNT]
+    here = [call for call in calls if call.namespace in {namespace, ""}]
+    assert here
+    assert [call for call in here if call.code == HTTPStatus.FORBIDDEN] == []
 
 
 def install(cluster: HttpCluster) -> None:
@@ -110,7 +129,7 @@ def play(stage: Stage) -> None:
     if stage.gate is not None:
         written = {phase: tuple(stage.gate.names(phase)) for phase in scenario.writes}
         assert written == scenario.writes, f"written: {written}"
-    if release.status.phase.ended:
+    if release.status.phase.ended or scenario.gone:
         check_given_back(stage)
     assert stage.stop_controller() == 0, stage.log()
 
@@ -171,11 +190,16 @@ def told(release: Release | None) -> str:
 
 def check_end(stage: Stage, release: Release, highest: int) -> None:
     ends, status = stage.scenario.ends, release.status
-    if not stage.scenario.gone:
-        assert str(status.phase) == ends.phase, f"{status.reason}\n{told(release)}\n{stage.log()}"
-        assert ends.reason in {None, status.reason}, told(release)
-        code = stage.cli("status", release.metadata.name, "--exit-code").returncode
-        assert code == ends.exit, told(release)
+    phase, reason = status.phase, status.reason
+    if stage.scenario.gone:
+        assert stage.release() is None
+        assert status.ending is not None, told(release)
+        phase, reason = status.ending.phase, status.ending.reason
+    assert str(phase) == ends.phase, f"{reason}\n{told(release)}\n{stage.log()}"
+    assert ends.reason in {None, reason}, told(release)
+    code = stage.cli("status", release.metadata.name, "--exit-code").returncode
+    assert code == ends.exit, told(release)
+    check_held(stage, release)
     verdict = status.verdict
     said = f"{status.message} {verdict.reason if verdict else ''}"
     assert all(text in said for text in stage.scenario.says), said
@@ -183,6 +207,28 @@ def check_end(stage: Stage, release: Release, highest: int) -> None:
     missing = [word for word in stage.scenario.tells if word not in words]
     assert not missing, f"the timeline lacks {missing}\n{told(release)}"
     assert highest <= stage.scenario.highest, told(release)
+
+
+def check_held(stage: Stage, release: Release) -> None:
+    """Without data a release holds for the policy's bound, and only then waits for a person."""
+    ends, status = stage.scenario.ends, release.status
+    if ends.reason not in HOLDS:
+        return
+    assert status.resolved is not None
+    assert status.started_at is not None
+    hold = getattr(status.resolved.policy, HOLDS[ends.reason]).hold
+    paused = next(entry.at for entry in status.timeline if entry.reason == ends.reason)
+    missing = missing_since(release)
+    assert missing >= status.started_at
+    assert paused - missing >= hold, f"{paused - missing} are less than {hold}\n{told(release)}"
+
+
+def missing_since(release: Release) -> datetime:
+    """When data went missing: the first reading that failed, or the weight that nobody saw."""
+    trouble = (release.status.evidence or {}).get("trouble")
+    if trouble is not None:
+        return datetime.fromisoformat(trouble["since"])
+    return release.status.marks["weight"]
 
 
 def scale_down_alone(stage: Stage) -> None:
@@ -197,7 +243,8 @@ def scale_down_alone(stage: Stage) -> None:
 
 def check_events(stage: Stage, release: Release) -> None:
     """Events tell the same story, for those who look with kubectl."""
-    wanted = set(stage.scenario.tells)
+    lost = {entry.reason for entry in release.status.timeline if dies_untold(stage, entry.at)}
+    wanted = set(stage.scenario.tells) - lost
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         found = stage.cluster.list(Kind.EVENT, stage.namespace).items
@@ -207,6 +254,11 @@ def check_events(stage: Stage, release: Release) -> None:
             return
         time.sleep(0.1)
     raise AssertionError(f"no events {wanted - told} among {told}")
+
+
+def dies_untold(stage: Stage, at: datetime) -> bool:
+    """Whether a controller was killed before it could send an event; the timeline has it."""
+    return any(timedelta(0) <= killed - at < UNSENT for killed in stage.killed_at)
 
 
 def check_requests(stage: Stage) -> None:
@@ -226,6 +278,26 @@ def check_requests(stage: Stage) -> None:
     assert requests.answered == requests.sent
     if stage.scenario.highest == 0:
         assert requests.count(stage.scenario.version).total == 0
+    check_versions(stage, requests)
+    check_scale_down(stage, requests)
+
+
+def check_versions(stage: Stage, requests: Snapshot) -> None:
+    """Nobody but the stable version and the released one ever answered (I8)."""
+    unanswered = {NO_VERSION} if stage.scaled_at else set()
+    assert set(requests.by_version) - unanswered <= {"v1", stage.scenario.version}
+
+
+def check_scale_down(stage: Stage, requests: Snapshot) -> None:
+    """A user's scale-down in mid-release loses no more than the same one did without us."""
+    if not stage.scaled_at:
+        return
+    control, *during = [
+        sum(0 <= outcome.at - moment < CONTROL_SECONDS for outcome in requests.lost)
+        for moment in stage.scaled_at
+    ]
+    assert len(during) == 1
+    assert during[0] <= 2 * control + CHANCE, f"{during[0]} lost, and {control} without us"
 
 
 def by_scale_down(stage: Stage, at: float) -> bool:

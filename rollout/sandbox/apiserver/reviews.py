@@ -12,10 +12,12 @@ from rollout.simulate import refusals
 from rollout.simulate.objects import Json, dig
 
 AUTHENTICATION: Final = "/apis/authentication.k8s.io/v1/tokenreviews"
+MYSELF: Final = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 SUBJECT: Final = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 SELF: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 KINDS: Final = {
     AUTHENTICATION: ("authentication.k8s.io/v1", "TokenReview"),
+    MYSELF: ("authentication.k8s.io/v1", "SelfSubjectReview"),
     SUBJECT: ("authorization.k8s.io/v1", "SubjectAccessReview"),
     SELF: ("authorization.k8s.io/v1", "SelfSubjectAccessReview"),
 }
@@ -24,6 +26,8 @@ KINDS: Final = {
 def reviewed(path: str, body: Any, user: User, tokens: Mapping[str, User]) -> Json:
     """Answer a review posted to one of the paths of KINDS. Raises Refused for one without spec."""
     api_version, kind = KINDS[path]
+    if path == MYSELF:
+        return _review(api_version, kind, {"userInfo": _info(user)})
     spec = dig(body or {}, "spec")
     if not isinstance(spec, Mapping):
         raise refusals.bad_request(f"{kind}: spec: Required value")
@@ -32,13 +36,15 @@ def reviewed(path: str, body: Any, user: User, tokens: Mapping[str, User]) -> Js
     else:
         who = user if path == SELF else _named(spec, tokens.values())
         status = _access(spec.get("resourceAttributes") or {}, who)
-    return {
-        "kind": kind,
-        "apiVersion": api_version,
-        "metadata": {},
-        "spec": dict(spec),
-        "status": status,
-    }
+    return {**_review(api_version, kind, status), "spec": dict(spec)}
+
+
+def _review(api_version: str, kind: str, status: Json) -> Json:
+    return {"kind": kind, "apiVersion": api_version, "metadata": {}, "status": status}
+
+
+def _info(user: User) -> Json:
+    return {"username": user.name, "groups": [*user.groups, "system:authenticated"]}
 
 
 def _token(token: str, tokens: Mapping[str, User]) -> Json:
@@ -46,8 +52,7 @@ def _token(token: str, tokens: Mapping[str, User]) -> Json:
         user = authenticated(token, tokens)
     except Unauthorized:
         return {"user": {}, "error": "invalid bearer token"}
-    groups = [*user.groups, "system:authenticated"]
-    return {"authenticated": True, "user": {"username": user.name, "groups": groups}}
+    return {"authenticated": True, "user": _info(user)}
 
 
 def _named(spec: Mapping[str, Any], known: Iterable[User]) -> User | None:

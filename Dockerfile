@@ -1,0 +1,26 @@
+# The controller's image: docker build -t registry.example.com/rollout:0.1.0 .
+# tests/install plays this file without Docker: in the first stage, write below /opt only.
+FROM python:3.11-slim-bookworm AS build
+WORKDIR /opt/src
+COPY .ci .ci
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python3 -m venv /opt/build \
+    && /opt/build/bin/pip install --require-hashes -r .ci/requirements-build.txt \
+    && python3 -m venv --without-pip /opt/rollout \
+    && /opt/build/bin/pip --python /opt/rollout/bin/python \
+        install --require-hashes -r .ci/requirements-runtime.txt
+COPY . .
+RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /opt/wheel . \
+    && /opt/build/bin/pip --python /opt/rollout/bin/python install --no-deps --no-index /opt/wheel/*.whl
+
+FROM python:3.11-slim-bookworm
+ENV PATH=/opt/rollout/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONSAFEPATH=1
+COPY --from=build /opt/rollout /opt/rollout
+USER 65532:65532
+EXPOSE 8080 8081
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8081/healthz', timeout=4)"]
+ENTRYPOINT ["rollout"]
+CMD ["controller", "--bind=0.0.0.0", "--http-port=8081", "--log-format=json"]

@@ -1,0 +1,95 @@
+"""The door to the cluster itself: with the rights of the kubeconfig, and no server in between."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from rollout.cli.options import user
+from rollout.commands.actions import Asked, ask, new_action
+from rollout.commands.request import Request, Started
+from rollout.commands.retry import retry
+from rollout.commands.start import start
+from rollout.kube.client import HttpCluster
+from rollout.kube.cluster import Cluster
+from rollout.kube.errors import ClusterError, Unreachable
+from rollout.report.explain import explain
+from rollout.report.pods import ready_by_side
+from rollout.resources.action import ActionType
+from rollout.resources.names import beside
+from rollout.resources.release import Release
+from rollout.resources.writes import Kind, Object
+
+EVERY: Final = 0.5
+PATIENCE: Final = 30.0
+"""Seconds for which a cluster that cannot be reached is tried again."""
+
+
+class ClusterDoor:
+    """Goes to the cluster."""
+
+    def __init__(self, cluster: HttpCluster) -> None:
+        self._cluster = cluster
+        self.namespace = cluster.namespace
+
+    def rollouts(self, namespace: str | None) -> list[Object]:
+        """Give the Rollouts of a namespace (None: of all)."""
+        return list(self._cluster.list(Kind.ROLLOUT, namespace).items)
+
+    def releases(self, namespace: str) -> list[Release]:
+        """Give the releases of a namespace."""
+        found = self._cluster.list(Kind.RELEASE, namespace).items
+        return [Release.model_validate(one) for one in found]
+
+    def start(self, namespace: str, request: Request) -> Started:
+        """Start a release."""
+        return start(self._cluster, namespace, replace(request, by=user(self._cluster)))
+
+    def retry(self, namespace: str, release: str, reason: str) -> Started:
+        """Try a release again, as a new one."""
+        return retry(self._cluster, namespace, release, user(self._cluster), reason)
+
+    def ask(self, namespace: str, release: str, type_: ActionType, reason: str) -> Asked:
+        """Ask something of a release."""
+        action = new_action(type_, user(self._cluster), reason, datetime.now(UTC))
+        return ask(self._cluster, namespace, release, action)
+
+    def explain(self, release: Release) -> list[str]:
+        """Say why a release is where it is."""
+        resolved = release.status.resolved
+        return explain(release, resolved.strategy if resolved else None, datetime.now(UTC))
+
+    def pods(self, release: Release) -> dict[str, str]:
+        """Say how many pods of each side are ready."""
+        return pods_of(self._cluster, release)
+
+    def states(self, namespace: str, name: str, seconds: float) -> Iterator[Release]:
+        """Give a release as it is, again and again."""
+        heard = time.monotonic()
+        end = heard + seconds
+        while time.monotonic() < end:
+            try:
+                yield Release.model_validate(self._cluster.get(Kind.RELEASE, namespace, name))
+                heard = time.monotonic()
+            except Unreachable:
+                if time.monotonic() - heard > PATIENCE:
+                    raise
+            time.sleep(EVERY)
+
+
+def pods_of(cluster: Cluster, release: Release) -> dict[str, str]:
+    """Say how many pods of each side are ready, of how many: from their Deployments."""
+    resolved = release.status.resolved
+    if resolved is None:
+        return {}
+    space, target = release.metadata.namespace, resolved.deployment
+    sides = {"stable": target, "candidate": beside(target)}
+    return ready_by_side({side: _deployment(cluster, space, n) for side, n in sides.items()})
+
+
+def _deployment(cluster: Cluster, namespace: str, name: str) -> Object | None:
+    try:
+        return cluster.get(Kind.DEPLOYMENT, namespace, name)
+    except ClusterError:
+        return None

@@ -1,0 +1,53 @@
+"""`rollout install`."""
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from rollout.cli.options import Globals
+
+LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+IMAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
+HELP = """Print everything that a cluster needs: kinds, rights, admission policy, controller.
+
+Examples:
+
+\b
+  rollout install --image registry.example.com/rollout:0.1.0 | kubectl apply -f -
+  rollout install --watch-namespace shop | kubectl apply -f -
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("install", help=HELP)(install)
+
+
+def install(
+    context: typer.Context,
+    namespace: str = typer.Option(
+        None, "--namespace", "-n", help="Where the controller runs (default: rollout-system)"
+    ),
+    image: str = typer.Option(None, "--image", help="The controller's image, as nodes pull it"),
+    watch_namespace: str = typer.Option(
+        None, "--watch-namespace", help="Work in this namespace alone, and have rights only there"
+    ),
+) -> None:
+    """Print the objects."""
+    options: Globals = context.obj
+    namespace = namespace or options.namespace or "rollout-system"
+    _check("--namespace", namespace, LABEL, "the name of a namespace, such as rollout-system")
+    _check("--image", image, IMAGE, "an image, such as registry.example.com/rollout:0.1.0")
+    _check("--watch-namespace", watch_namespace, LABEL, "the name of a namespace, such as shop")
+    from rollout.cli.manifests import objects
+    from rollout.resources.crd import as_yaml
+
+    for body in objects(namespace, image, watch_namespace):
+        print(f"---\n{as_yaml(body)}", end="")
+
+
+def _check(option: str, value: str | None, pattern: re.Pattern[str], wanted: str) -> None:
+    if value is not None and not pattern.fullmatch(value):
+        raise typer.BadParameter(f"{option}: {value!r} is not {wanted}")

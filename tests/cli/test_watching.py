@@ -1,0 +1,194 @@
+"""What follows a release, and what only looks: `watch`, `start --watch`, `history`, tables."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
+from typing import Any
+
+import pytest
+import yaml
+
+from rollout import __version__
+from rollout.kube.client import HttpCluster
+from rollout.report.exit_codes import ExitCode
+from rollout.resources.writes import Delete, Kind, Patch, PatchType
+from rollout.sandbox.apiserver import ApiServer
+from tests import build
+from tests.cli.test_cli import Run, cluster, create, run, say, server
+
+__all__ = ["cluster", "run", "server"]
+pytestmark = pytest.mark.system
+
+AT = "2026-01-01T00:00:00Z"
+ENDS = [
+    ("Succeeded", ExitCode.SUCCEEDED),
+    ("RolledBack", ExitCode.ROLLED_BACK),
+    ("Paused", ExitCode.WAITS),
+]
+
+
+class Later:
+    """Something that happens while a command runs, on a connection of its own."""
+
+    def __init__(self, server: ApiServer, act: Callable[[HttpCluster], None]) -> None:
+        self._thread = threading.Thread(target=self._run, args=(server, act))
+        self.error: BaseException | None = None
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join(30)
+        assert self.error is None
+        assert not self._thread.is_alive()
+
+    def _run(self, server: ApiServer, act: Callable[[HttpCluster], None]) -> None:
+        cluster = HttpCluster.for_server(server.url, server.token)
+        try:
+            act(cluster)
+        except BaseException as error:  # noqa: BLE001 - it is raised where it can be seen
+            self.error = error
+        finally:
+            cluster.close()
+
+
+def only_release(cluster: HttpCluster) -> str:
+    """Wait for a release to be there; gives its name."""
+    deadline = time.monotonic() + 25
+    while not (found := cluster.list(Kind.RELEASE, "default").items):
+        assert time.monotonic() < deadline, "no release was started"
+        time.sleep(0.05)
+    return str(found[0]["metadata"]["name"])
+
+
+def entry(phase: str, message: str) -> dict[str, str]:
+    return {"at": AT, "phase": phase, "reason": phase, "message": message}
+
+
+def ends_as(phase: str) -> Callable[[HttpCluster], None]:
+    def act(cluster: HttpCluster) -> None:
+        name = only_release(cluster)
+        for now in ("Progressing", phase):
+            body = {"status": {"phase": now, "timeline": [entry(now, f"it is {now}")]}}
+            cluster.apply(Patch(Kind.RELEASE, "default", name, PatchType.MERGE, body, "status"))
+            time.sleep(1.5)
+
+    return act
+
+
+@pytest.mark.parametrize(("phase", "code"), ENDS)
+def test_watch_follows_to_the_end_and_exits_with_it(
+    server: ApiServer, cluster: HttpCluster, run: Run, phase: str, code: ExitCode
+) -> None:
+    create(cluster, *build.shop())
+    with Later(server, ends_as(phase)):
+        done = run("watch", "web")
+    assert done.returncode == code, done.stderr
+    assert f"it is {phase}" in done.stdout
+
+
+@pytest.mark.parametrize(("phase", "code"), ENDS)
+def test_start_may_watch_and_exits_with_the_end(
+    server: ApiServer, cluster: HttpCluster, run: Run, phase: str, code: ExitCode
+) -> None:
+    create(cluster, *build.shop()[:-1])
+    with Later(server, ends_as(phase)):
+        done = run("start", "v2", "--watch")
+    assert done.returncode == code, done.stderr
+    assert "is on its way" in done.stdout
+    assert f"it is {phase}" in done.stdout
+
+
+def test_watch_gives_up_in_time_and_says_that_it_still_runs(cluster: HttpCluster, run: Run) -> None:
+    create(cluster, *build.shop())
+    say(cluster, timeline=[entry("Progressing", "half way")])
+    done = run("watch", "--timeout", "0.5")
+    assert done.returncode == ExitCode.RUNNING, done.stderr
+    assert "half way" in done.stdout
+
+
+def test_watch_says_that_a_release_was_deleted(
+    server: ApiServer, cluster: HttpCluster, tmp_path: Path
+) -> None:
+    create(cluster, *build.shop())
+    say(cluster, timeline=[entry("Progressing", "half way")])
+    kubeconfig = str(server.write_kubeconfig(tmp_path / "own"))
+    command = [sys.executable, "-m", "rollout", "--kubeconfig", kubeconfig, "watch", "web-v2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        assert "half way" in watching.stdout.readline()
+        cluster.apply(Delete(Kind.RELEASE, "default", "web-v2"))
+        rest, _ = watching.communicate(timeout=30)
+    assert watching.returncode == ExitCode.NOT_DONE
+    assert rest == "release web-v2 was deleted\n"
+
+
+def test_history_shows_the_releases_and_what_happened(cluster: HttpCluster, run: Run) -> None:
+    create(cluster, *build.shop())
+    say(cluster, phase="RolledBack", timeline=[entry("Preparing", "it begins")], finishedAt=AT)
+    create(cluster, build.release("web-v3", "v3"))
+    shown = run("history", "web")
+    assert shown.returncode == 0, shown.stderr
+    lines = shown.stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == ["web-v2", "web-v3"]
+    shown = run("history", "web-v2")
+    assert "web-v2:" in shown.stdout
+    assert "Preparing" in shown.stdout
+    assert "it begins" in shown.stdout
+    listed = json.loads(run("-o", "json", "history", "web").stdout)
+    assert [one["metadata"]["name"] for one in listed] == ["web-v2", "web-v3"]
+
+
+def test_wide_tables_say_more_and_yaml_is_for_programs(cluster: HttpCluster, run: Run) -> None:
+    create(cluster, *build.shop())
+    say(cluster, message="half way")
+    narrow, wide = run("status"), run("status", "-o", "wide")
+    assert "MESSAGE" not in narrow.stdout.splitlines()[0]
+    assert "MESSAGE" in wide.stdout.splitlines()[0]
+    assert "half way" in wide.stdout
+    assert yaml.safe_load(run("status", "-o", "yaml").stdout)["status"]["message"] == "half way"
+    rollouts: list[dict[str, Any]] = yaml.safe_load(run("list", "-o", "yaml").stdout)
+    assert [one["metadata"]["name"] for one in rollouts] == ["web"]
+
+
+def test_a_context_of_the_kubeconfig_is_chosen(
+    cluster: HttpCluster, run: Run, tmp_path: Path
+) -> None:
+    create(cluster, *build.shop())
+    file = tmp_path / "kubeconfig"  # that of `run`
+    told = yaml.safe_load(file.read_text())
+    good = told["contexts"][0]
+    nowhere = {"name": "nowhere", "cluster": {"server": "http://127.0.0.1:9"}}
+    told["clusters"].append(nowhere)
+    broken = {**good["context"], "cluster": "nowhere"}
+    told["contexts"] = [{**good, "name": "shop"}, {"name": "broken", "context": broken}]
+    told["current-context"] = "broken"
+    file.write_text(yaml.safe_dump(told))
+    assert "web" in run("list", "--context", "shop").stdout
+    assert "cannot be reached" in run("list").stderr
+    missing = run("list", "--context", "other")
+    assert missing.returncode == 1
+    assert "other" in missing.stderr
+    assert "Traceback" not in missing.stderr
+
+
+def test_version_is_that_of_the_package(run: Run) -> None:
+    assert run("version").stdout == f"{__version__}\n"
+
+
+def test_help_is_instant() -> None:
+    """It costs less than 0.3 s: in processor time, because others use the machine as well."""
+    costs = []
+    for _ in range(5):
+        before = getrusage(RUSAGE_CHILDREN)
+        command = [sys.executable, "-m", "rollout", "--help"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        after = getrusage(RUSAGE_CHILDREN)
+        costs.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        assert "Exit codes: 0 succeeded" in done.stdout
+    assert min(costs) < 0.3, costs

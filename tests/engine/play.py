@@ -1,0 +1,130 @@
+"""A story played in the simulated world, with a controller that may be killed after any write."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from rollout.engine.plan import Action
+from rollout.resources.release import Phase, Release
+from rollout.resources.writes import Kind, Object
+from rollout.simulate.world import Cut, World
+from tests.engine.stories import Story
+from tests.engine.watch import Watch, all_is_given_back
+
+NAME: Final = "web-v2"
+MOST_WRITES: Final = 1000
+BEHIND: Final = -1
+"""The number of what is done behind a write, among the deeds."""
+
+
+@dataclass
+class Play:
+    """One telling of a story."""
+
+    story: Story
+    world: World = field(init=False)
+    watch: Watch = field(init=False)
+    before: dict[str, Object] = field(init=False)
+    done: set[int] = field(default_factory=set)
+    last: Release | None = None
+    noticed: list[tuple[Phase, bool, str]] = field(default_factory=list)
+    """Each write: the release's phase then, whether it was committed, and what was written."""
+
+    def __post_init__(self) -> None:
+        story = self.story
+        objects = story.cluster(strategy=story.strategy, replicas=story.replicas)
+        self.world = World(objects, behaviour=story.behaviour, judge=story.judge)
+        self.before = {
+            f"{kind.name}/{o['metadata']['name']}": o
+            for kind in (Kind.DEPLOYMENT, Kind.SERVICE, Kind.INGRESS)
+            for o in self.world.all(kind)
+        }
+        self.watch = Watch(self.world, story)
+        self.world.after_write = self.written
+
+    def written(self, action: Action) -> None:
+        """Look at the world after a write, and do what somebody does right behind it."""
+        assert len(self.world.done) < MOST_WRITES, "the controller writes without end"
+        self.watch(action)
+        release, after = self.world.release(NAME), self.story.after
+        if release is None:
+            return
+        named = self.world.done[-1].action
+        self.noticed.append((release.status.phase, release.status.committed, named))
+        now = after is not None and (after.phase, after.action) == (release.status.phase, named)
+        if after is not None and now and BEHIND not in self.done:
+            self.done.add(BEHIND)
+            after.act(self.world)
+
+    def others(self) -> None:
+        """Have the controller look at the other releases, as it does in turn."""
+        for raw in self.world.all(Kind.RELEASE):
+            if raw["metadata"]["name"] != NAME:
+                self.world.one_pass(str(raw["metadata"]["name"]))
+
+    def over(self, release: Release | None) -> bool:
+        """Do what people do now, and say whether the story has ended."""
+        if release is None:
+            return True
+        self.last = release
+        self.others()
+        for number, deed in enumerate(self.story.deeds):
+            if number not in self.done and deed.when(self.world, release):
+                self.done.add(number)
+                deed.act(self.world)
+                return False
+        waits = self.story.waits
+        stopped = release.status.phase is Phase.PAUSED and release.status.reason == waits
+        return release.status.phase.ended or (stopped and len(self.done) == len(self.story.deeds))
+
+    def tell(self, cut: int | None = None) -> None:
+        """Play the story; the controller is killed after `cut` writes; another one leads."""
+        self.world.fuel = cut
+        try:
+            self.world.run(NAME, until=self.over)
+        except Cut:
+            self.world.fuel = None
+            self.world.take_over(NAME, f"{cut}/another")
+            self.world.run(NAME, until=self.over)
+
+    def settle(self) -> None:
+        """Give what was told to stop the time to be gone."""
+        self.world.advance_to(self.world.time + timedelta(seconds=5))
+        self.world.advance_to(self.world.time + timedelta(seconds=5))
+
+
+def check_end(play: Play) -> None:
+    """Assert that the story ended as it must."""
+    story, release = play.story, play.last
+    assert release is not None
+    if story.waits is not None:
+        assert (release.status.phase, release.status.reason) == (story.end, story.waits)
+        return
+    found = play.world.release(NAME)
+    if found is not None:
+        assert (found.status.phase, found.status.reason) == (story.end, story.reason)
+        assert found.status.finished_at is not None
+    play.settle()
+    all_is_given_back(play.world, story, play.before)
+    check_displaced(story, release)
+    target = play.world.get(Kind.DEPLOYMENT, "web")
+    if story.gone:
+        assert target is None
+        return
+    assert target is not None
+    tag = "v2" if story.end is Phase.SUCCEEDED else "v1"
+    wanted = story.image or ("v9" if story.edited else tag)
+    assert image_of(target["spec"]["template"]) == f"registry.local/web:{wanted}"
+
+
+def check_displaced(story: Story, release: Release) -> None:
+    """An edit that was replaced is kept where its owner finds it."""
+    kept = release.status.displaced_edit
+    if story.displaced is not None:
+        assert kept is not None
+        assert image_of(kept) == f"registry.local/web:{story.displaced}"
+
+
+def image_of(template: Any) -> str:
+    """Image of the first container."""
+    return str(template["spec"]["containers"][0]["image"])
