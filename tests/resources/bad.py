@@ -192,6 +192,7 @@ OF_A_RELEASE: Final = (
             (STARTED, {"rollout": "other"}),
             (STARTED, {"by": "ben"}),
             (STARTED, {"reason": "because"}),
+            (STARTED, {"fast": True}),
             (STARTED, {"overrides": None}),
             (STARTED, {"overrides": {"strategy": {"canary": {"bake": "1s"}}}}),
             (RELEASE, {"overrides": {"strategy": {"canary": {}}}}),
