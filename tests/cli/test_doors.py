@@ -134,6 +134,18 @@ def test_an_action_says_the_same_and_records_who(
     assert (action["type"], action["by"], action["reason"]) == (type_, "admin", "latency")
 
 
+def test_a_retry_ships_the_same_again_and_records_who(empty: Rig, run: Way) -> None:
+    known(empty, *build.shop())
+    empty.say(phase="RolledBack")
+    done = run("retry", "--reason", "the flag is fixed")
+    assert (done.returncode, done.stderr) == (0, "")
+    (made,) = (one for one in empty.releases() if one["metadata"]["name"] != "web-v2")
+    name = made["metadata"]["name"]
+    assert done.stdout == f"release {name} is on its way: `rollout watch` follows it\n"
+    spec = made["spec"]
+    assert (spec["version"], spec["by"], spec["reason"]) == ("v2", "admin", "the flag is fixed")
+
+
 STEP: Final = {
     "at": "2026-01-01T12:00:00.000000Z",
     "phase": "Progressing",
