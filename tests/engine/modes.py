@@ -68,6 +68,11 @@ def narrowed_in_pause(world: World, found: Release) -> bool:
     return waiting("PausedByPerson")(world, found) and at_weight(0)(world, found)
 
 
+def silenced_in_bake(world: World, found: Release) -> bool:
+    """When the candidate has lost its share in the bake; a word of it may be lost in a crash."""
+    return in_phase(Phase.BAKING, marked="bake")(world, found) and at_weight(0)(world, found)
+
+
 def opened(_: World, found: Release) -> bool:
     """When the Services are the user's own again, and the target has not rolled yet."""
     return "opened" in found.status.marks
@@ -446,7 +451,7 @@ ROLLING: tuple[Story, ...] = (
         Phase.SUCCEEDED,
         "Succeeded",
         behaviour=noted,
-        deeds=(Deed(IN_BAKE, sicken("candidate")), Deed(told("CandidateNotReady"), heal)),
+        deeds=(Deed(IN_BAKE, sicken("candidate")), Deed(silenced_in_bake, heal)),
         outage=True,
     ),
     rolls(
