@@ -1,9 +1,14 @@
 """Commands that only look: status, watch, list, history, explain."""
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from rollout.cli.completion import releases
 from rollout.cli.options import Globals, Output, dump, for_programs, shared
+
+if TYPE_CHECKING:
+    from rollout.cli.door import Door
 
 RELEASE = typer.Argument(
     None,
@@ -142,12 +147,34 @@ def history(context: typer.Context, release: str = RELEASE) -> None:
 def explain(context: typer.Context, release: str = RELEASE) -> None:
     """Say why."""
     from rollout.cli.door import find
+    from rollout.commands.refusal import CommandRefusedError
 
     options: Globals = context.obj
     door = options.door()
-    found = find(door, options.space(door), release)
-    lines = door.explain(found)
+    space = options.space(door)
+    try:
+        found = find(door, space, release)
+    except CommandRefusedError:
+        lines = _standing(door, space, release)
+        if not lines:
+            raise
+        name = release or ""
+    else:
+        ended = found.status.phase.ended
+        lines = [
+            *door.explain(found),
+            *(_standing(door, space, found.spec.rollout) if ended else []),
+        ]
+        name = found.metadata.name
     if for_programs(options.output):
-        dump({"release": found.metadata.name, "lines": lines}, options.output)
+        dump({"release": name, "lines": lines}, options.output)
     else:
         print("\n".join(lines))
+
+
+def _standing(door: "Door", space: str, name: str | None) -> list[str]:
+    """Say what a Rollout waits for while nothing of it runs."""
+    from rollout.report.standing import standing
+    from rollout.resources.rollout import Rollout
+
+    return standing([Rollout.model_validate(raw) for raw in door.rollouts(space)], name)

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rollout.report.ages import age
+from rollout.report.standing import state
 from rollout.resources.release import Release
 from rollout.resources.rollout import Rollout
 
@@ -79,7 +80,9 @@ def rollout_table(rollouts: Sequence[Rollout], *, namespaces: bool) -> Table:
     """Draw Rollouts."""
     now = datetime.now(UTC)
     first = ("NAMESPACE",) if namespaces else ()
-    drawn = table(*first, "NAME", "DEPLOYMENT", "STRATEGY", "VERSION", "RELEASE", "LAST", "AGE")
+    drawn = table(
+        *first, "NAME", "DEPLOYMENT", "STRATEGY", "VERSION", "RELEASE", "LAST", "STATE", "AGE"
+    )
     for rollout in rollouts:
         status = rollout.status
         space = (rollout.metadata.namespace,) if namespaces else ()
@@ -91,6 +94,7 @@ def rollout_table(rollouts: Sequence[Rollout], *, namespaces: bool) -> Table:
             status.stable_version or "-",
             status.active_release or "-",
             coloured(status.last_release.phase) if status.last_release else "-",
+            state(rollout),
             age(rollout.metadata.creation_timestamp, now),
         )
     return drawn

@@ -131,6 +131,8 @@ def _carry_on_back(draft: Draft) -> None:
     if verdict is not None and verdict.result == Verdict.FAIL:
         go_back(draft, Phase.ROLLED_BACK, "VerdictFail", verdict.message)
         return
+    if not up_to_date(draft):
+        return
     if draft.marked("cutover") and candidate_ready(draft.snapshot, draft.status) == 0:
         go_back(draft, Phase.ROLLED_BACK, "CandidateNotReady", "no candidate pod was ready")
         return
