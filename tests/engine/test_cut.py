@@ -11,7 +11,11 @@ from tests.engine.stories import Story
 from tests.engine.trouble import TROUBLES
 from tests.engine.variety import VARIETY
 
-STORIES = (*PLAIN, *TROUBLES, *HANDS, *MODES, *VARIETY, *EVERY_WRITE)
+WHOLE = (*PLAIN, *TROUBLES, *HANDS, *VARIETY)
+"""Cut after every write in every full run."""
+THINNED = (*MODES, *EVERY_WRITE)
+"""Many, and much like those: cut after some writes, and after all with `--every-cut`."""
+STORIES = (*WHOLE, *THINNED)
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
@@ -23,7 +27,7 @@ def test_a_story_ends_as_it_must(story: Story) -> None:
         pytest.fail(f"only deeds {sorted(play.done)} were done")
 
 
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+@pytest.mark.parametrize("story", PLAIN, ids=lambda story: story.name)
 def test_a_story_cut_here_and_there_ends_the_same(story: Story) -> None:
     """A thin sample of the sweep below, for every run."""
     sweep(story, range(3, 200, 23))
@@ -31,9 +35,16 @@ def test_a_story_cut_here_and_there_ends_the_same(story: Story) -> None:
 
 @pytest.mark.sweep
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+@pytest.mark.parametrize("story", WHOLE, ids=lambda story: story.name)
 def test_a_story_cut_after_any_write_ends_the_same(story: Story) -> None:
     sweep(story, range(1, 200))
+
+
+@pytest.mark.sweep
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("story", THINNED, ids=lambda story: story.name)
+def test_a_story_cut_after_some_writes_ends_the_same(story: Story, every_cut: int) -> None:
+    sweep(story, range(1 + THINNED.index(story) % every_cut, 200, every_cut))
 
 
 def sweep(story: Story, cuts: range) -> None:
