@@ -45,8 +45,11 @@ class PrometheusProvider(Model):
     model_config = Model.model_config | {
         "json_schema_extra": rules(
             (f"[{', '.join(f'has(self.{way})' for way in WAYS)}].filter(w, w).size() < 2", ONE_WAY),
-            ("!self.address.matches('^https?://[^/]*@')", NO_USER),
-            ("!has(self.tls) || self.address.startsWith('https://')", TLS_ADDRESS),
+            ("!has(self.address) || !self.address.matches('^https?://[^/]*@')", NO_USER),
+            (
+                "!has(self.tls) || !has(self.address) || self.address.startsWith('https://')",
+                TLS_ADDRESS,
+            ),
             ("!has(self.tenantHeader) || has(self.tenant)", TENANT_FIRST),
             *_plain_rules(),
         )

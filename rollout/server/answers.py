@@ -12,6 +12,7 @@ SAID: Final = {
     403: "The cluster does not allow it; `missing` names the verb, `rbac` holds a rule that would.",
     404: "There is no such thing.",
     409: "It cannot be done now, or somebody else was faster.",
+    400: "The body cannot be read.",
     413: "The body is too large.",
     422: "The request cannot be understood; `errors` names the fields.",
     429: "Too many requests; `Retry-After` says when to try again.",
@@ -24,4 +25,4 @@ def _problems(*statuses: int) -> Answers:
 
 
 READ: Final = _problems(401, 403, 404, 422, 429, 503)
-CHANGE: Final = _problems(401, 403, 404, 409, 413, 422, 429, 503)
+CHANGE: Final = _problems(400, 401, 403, 404, 409, 413, 422, 429, 503)

@@ -17,6 +17,8 @@ METADATA: Final = (
     "finalizers",
 )
 PARTS: Final = ("apiVersion", "kind", "metadata", "spec", "status")
+NOT_BEGUN: Final = {"phase": "Pending", "weight": {"asked": 0, "applied": 0}}
+"""The status of a Release that no controller has looked at yet: readers find a phase in any."""
 NEW: Final = ("name", "namespace", "uid", "creationTimestamp")
 
 
@@ -24,6 +26,8 @@ def shown(obj: Object) -> dict[str, Any]:
     """Show an object as it is now."""
     metadata = {key: obj["metadata"][key] for key in METADATA if key in obj["metadata"]}
     said = {key: obj[key] for key in PARTS if key in obj}
+    if obj["kind"] == "Release" and not said.get("status"):
+        said["status"] = NOT_BEGUN
     return {**said, "metadata": metadata}
 
 

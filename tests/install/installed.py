@@ -20,6 +20,7 @@ from tests.controlplane.access import Access
 
 ROOT: Final = Path(__file__).parent.parent.parent
 MANIFESTS: Final = ROOT / "manifests" / "install"
+SECURITY: Final = ROOT / "docs" / "security.md"
 ACCOUNT: Final = "system:serviceaccount:rollout-system:rollout-controller"
 RELEASES: Final = "/apis/rollout.dev/v1alpha1/namespaces/default/releases"
 FORGED: Final = {
@@ -101,3 +102,12 @@ def account_token(plane: Access) -> str:
     """A token of the controller's service account."""
     account = ("rollout-controller", "--namespace=rollout-system", "--duration=2h")
     return plane.kubectl("create", "token", *account).stdout.strip()
+
+
+def secret_rights(namespace: str) -> list[dict[str, Any]]:
+    """Read the Role for one Secret out of the security page, for a namespace of the tests."""
+    page = SECURITY.read_text().partition("## Secrets for metrics")[2]
+    found: list[dict[str, Any]] = list(yaml.safe_load_all(page.split("```yaml")[1].split("```")[0]))
+    for body in found:
+        body["metadata"]["namespace"] = namespace
+    return found

@@ -30,6 +30,7 @@ from rollout.sandbox.edge import Settings as EdgeSettings
 from rollout.sandbox.load import Load, Plan, Snapshot
 from rollout.sandbox.practice import ADDRESSES
 from rollout.sandbox.processes import Program, end, start_bound
+from tests.install.installed import secret_rights
 from tests.prometheus.config import Target
 from tests.prometheus.pods import PodFollower
 from tests.prometheus.proxy import Proxy
@@ -182,6 +183,8 @@ class Stage:
             self.prometheus.start()
         if self.scenario.metrics == "guarded":
             self.guard = self._stack.enter_context(Proxy(self.prometheus.address))
+            if self.server.account is not None:
+                self._allow_secret()
             self.renew_token("first")
         if self.scenario.metrics in {"prometheus", "guarded"}:
             self.prometheus.start()
@@ -191,6 +194,13 @@ class Stage:
                 AddressMap.parse(ADDRESSES),
             )
             self._stack.enter_context(pods)
+
+    def _allow_secret(self) -> None:
+        """Let the controller read the one Secret, with the Role that the docs show."""
+        for body in secret_rights(self.namespace):
+            file = self.folder / f"{body['kind']}.json"
+            file.write_text(json.dumps(body))
+            self.kubectl("apply", "-f", str(file))
 
     def _rollout(self) -> dict[str, Any]:
         body = shop.rollout()

@@ -266,7 +266,7 @@ def check_requests(stage: Stage) -> None:
     if stage.inside is not None:
         stage.inside.stop()
         assert stage.inside.lost == []
-        assert stage.inside.sent > 10 * stage.scenario.inside
+        assert stage.inside.sent > 5 * stage.scenario.inside
     if stage.load is None:
         return
     stage.load.stop()
