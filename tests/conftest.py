@@ -4,7 +4,7 @@ import pytest
 
 pytest_plugins = ["tests.controlplane.fixtures"]
 
-STRIDE = 4
+STRIDE = 6
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

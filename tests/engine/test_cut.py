@@ -11,9 +11,9 @@ from tests.engine.stories import Story
 from tests.engine.trouble import TROUBLES
 from tests.engine.variety import VARIETY
 
-WHOLE = (*PLAIN, *TROUBLES, *HANDS, *VARIETY)
+WHOLE = (*PLAIN, *TROUBLES)
 """Cut after every write in every full run."""
-THINNED = (*MODES, *EVERY_WRITE)
+THINNED = (*HANDS, *VARIETY, *MODES, *EVERY_WRITE)
 """Many, and much like those: cut after some writes, and after all with `--every-cut`."""
 STORIES = (*WHOLE, *THINNED)
 
