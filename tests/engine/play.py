@@ -1,8 +1,11 @@
 """A story played in the simulated world, with a controller that may be killed after any write."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
+
+import pytest
 
 from rollout.engine.plan import Action
 from rollout.resources.release import Phase, Release
@@ -128,3 +131,9 @@ def check_displaced(story: Story, release: Release) -> None:
 def image_of(template: Any) -> str:
     """Image of the first container."""
     return str(template["spec"]["containers"][0]["image"])
+
+
+def with_sweep(quick: Iterable[Story], rest: Iterable[Story]) -> list[Any]:
+    """Tell all stories of a test by name; the rest only in the full run, beside the sweep."""
+    told = [pytest.param(story, id=story.name) for story in quick]
+    return told + [pytest.param(one, id=one.name, marks=pytest.mark.sweep) for one in rest]

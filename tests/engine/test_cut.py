@@ -5,7 +5,7 @@ import pytest
 from tests.engine.every_write import EVERY_WRITE
 from tests.engine.hands import HANDS
 from tests.engine.modes import MODES
-from tests.engine.play import Play, check_end
+from tests.engine.play import Play, check_end, with_sweep
 from tests.engine.stories import STORIES as PLAIN
 from tests.engine.stories import Story
 from tests.engine.trouble import TROUBLES
@@ -15,10 +15,9 @@ WHOLE = (*PLAIN, *TROUBLES)
 """Cut after every write in every full run."""
 THINNED = (*HANDS, *VARIETY, *MODES, *EVERY_WRITE)
 """Many, and much like those: cut after some writes, and after all with `--every-cut`."""
-STORIES = (*WHOLE, *THINNED)
 
 
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+@pytest.mark.parametrize("story", with_sweep([*WHOLE, *HANDS], [*VARIETY, *MODES, *EVERY_WRITE]))
 def test_a_story_ends_as_it_must(story: Story) -> None:
     play = Play(story)
     play.tell()

@@ -18,7 +18,7 @@ from rollout.translation.writes import writes
 from tests import build
 from tests.engine.hands import HANDS
 from tests.engine.modes import MODES
-from tests.engine.play import NAME, Play
+from tests.engine.play import NAME, Play, with_sweep
 from tests.engine.stories import STORIES as PLAIN
 from tests.engine.stories import Story
 from tests.engine.trouble import TROUBLES
@@ -51,9 +51,7 @@ def comes_too_late(write: Write, cluster: SimulatedCluster) -> None:
     assert write.body["spec"].get("replicas", 0) == 0
 
 
-@pytest.mark.parametrize(
-    "story", [*PLAIN, *TROUBLES, *HANDS, *MODES, *VARIETY], ids=lambda story: story.name
-)
+@pytest.mark.parametrize("story", with_sweep(PLAIN, [*TROUBLES, *HANDS, *MODES, *VARIETY]))
 def test_nothing_that_was_decided_before_a_takeover_comes_through_after_it(story: Story) -> None:
     play, seen = Play(story), set[tuple[Any, ...]]()
 
