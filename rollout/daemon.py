@@ -208,12 +208,15 @@ class Controller:
         log.info("stopped")
 
     def _lead(self) -> None:
-        """Begin to work, once the caches are filled. Runs on a thread of the elector's."""
+        """Begin to work, once the caches are filled. Runs on a thread of the elector's.
+
+        Who has lost the lease does not lead again, however soon it is free: the process ends.
+        """
         while not self._caches.synced:
             if self._told_to_stop.wait(0.02) or not self._elector.is_leader():
                 return
         with self._working:
-            if self._told_to_stop.is_set():
+            if self._told_to_stop.is_set() or self._lost:
                 return
             self._clock.start()
             self._clock.every(RESYNC_SECONDS, self._resync)
