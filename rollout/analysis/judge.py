@@ -70,7 +70,7 @@ def _value_verdict(case: Case, metric: ValueMetric) -> MetricVerdict:
 def _no_value(case: Case, metric: ValueMetric) -> Finding | None:
     measured = case.evidence.values.get(metric.name, ())
     last = measured[-1].at if measured else case.stage.since
-    since = max(last, case.stage.since)
+    since = case.listened(max(last, case.stage.since))
     gone = case.missing_for(since)
     if gone is None:
         return None

@@ -28,6 +28,8 @@ class Look:
     planned: int
     minimum_requests: int | None = None
     share: float | None = None
+    listening: datetime | None = None
+    """Since when somebody has been reading: silence before that is no news of the service's."""
 
     @property
     def expected(self) -> float:
@@ -75,6 +77,10 @@ class Case:
         """Requests that each side needs before a Fail."""
         return min(self.policy.minimum_requests_to_fail, self.to_pass)
 
+    def listened(self, since: datetime) -> datetime:
+        """Give since when something has been missing while somebody was there to read it."""
+        return max(since, self.look.listening or since)
+
     def missing_for(self, since: datetime) -> timedelta | None:
         """Give how long data has been missing, once that is news; else None."""
         patience = max(PATIENCE * self.policy.interval, LEAST_PATIENCE)
@@ -84,11 +90,12 @@ class Case:
     def trouble(self, name: str) -> Finding | None:
         """Say that metrics cannot be read, once that is news."""
         trouble = self.evidence.trouble
-        gone = self.missing_for(trouble.since) if trouble else None
+        since = self.listened(trouble.since) if trouble else self.now
+        gone = self.missing_for(since)
         if trouble is None or gone is None:
             return None
         message = f"{name}: metrics cannot be read for {rounded(gone)}: {trouble.message}"
-        return Finding(Verdict.ERROR, Reason.PROVIDER, message, trouble.since)
+        return Finding(Verdict.ERROR, Reason.PROVIDER, message, since)
 
 
 def rounded(length: timedelta) -> str:

@@ -96,7 +96,7 @@ def _silent(comparison: Comparison) -> Finding | None:
     for track in _needed(comparison):
         heard = case.evidence.last_requests.get(track, case.stage.since)
         counted = comparison.step.side(track).total > 0
-        since = max(heard, case.stage.since) if counted else case.stage.since
+        since = case.listened(max(heard, case.stage.since) if counted else case.stage.since)
         gone = case.missing_for(since)
         if gone is not None:
             remark = case.evidence.remarks.get(track, "")

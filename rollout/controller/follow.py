@@ -67,6 +67,7 @@ class Follower:
         self._release = release
         self.policy = policy
         self._senses = senses
+        self._listening = senses.now()
         self._lock = threading.Lock()
         self._ledger = Ledger(policy, restored(release))
         self._judged: tuple[Stage, ReleaseVerdict] | None = None
@@ -148,7 +149,8 @@ class Follower:
 
     def _judge(self, release: Release, stage: Stage, now: datetime) -> ReleaseVerdict:
         self._freeze(stage)
-        verdict = judge(self.policy, self._ledger.evidence, look_at(release, stage), now)
+        look = look_at(release, stage, self._listening)
+        verdict = judge(self.policy, self._ledger.evidence, look, now)
         self._judged = (stage, verdict)
         return verdict
 

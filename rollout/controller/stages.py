@@ -65,13 +65,17 @@ def _since(status: ReleaseStatus, begun: datetime, warmup: timedelta = timedelta
     return max(moments)
 
 
-def look_at(release: Release, stage: Stage) -> Look:
-    """Say what the judge is asked, with the looks that the release's plan has room for."""
+def look_at(release: Release, stage: Stage, listening: datetime | None = None) -> Look:
+    """Say what the judge is asked, with the looks that the release's plan has room for.
+
+    `listening` is since when its metrics have been read by this process.
+    """
     resolved, pods = release.status.resolved, release.status.weight.pods
     if resolved is None:
-        return Look(stage, planned=1)
+        return Look(stage, planned=1, listening=listening)
     share = share_of(pods.candidate, pods.stable) if pods is not None else None
     canary = resolved.strategy.canary
     held = [step.min_duration for step in canary.steps] if canary else []
     durations = [*held, resolved.strategy.common.bake]
-    return Look(stage, planned_looks(durations, resolved.policy.interval), share=share)
+    planned = planned_looks(durations, resolved.policy.interval)
+    return Look(stage, planned, share=share, listening=listening)

@@ -182,6 +182,26 @@ def test_after_the_bound_the_policys_choice_is_due() -> None:
     assert verdict(Evidence(), policy, when=20).overdue is Then.ROLLBACK
 
 
+def test_silence_while_nobody_was_there_to_listen_is_no_news() -> None:
+    """After a change of leader the bound counts from the new one's first moment."""
+    policy = ERRORS.model_copy(update={"no_data": Bounded(hold=seconds(20), then=Then.ROLLBACK)})
+    heard = replace(look(), listening=at(25))
+    assert verdict(Evidence(), policy, asked=heard, when=27).verdict is Verdict.UNDECIDED
+    said = verdict(Evidence(), policy, asked=heard, when=40)
+    assert (said.verdict, said.since, said.overdue) == (Verdict.NO_DATA, at(25), None)
+    assert verdict(Evidence(), policy, asked=heard, when=45).overdue is Then.ROLLBACK
+
+
+def test_trouble_before_somebody_listened_counts_from_then() -> None:
+    policy = ERRORS.model_copy(
+        update={"provider_error": Bounded(hold=seconds(20), then=Then.ADVANCE)}
+    )
+    evidence = Evidence().with_trouble(at(1), "connection refused")
+    heard = replace(look(), listening=at(25))
+    assert verdict(evidence, policy, asked=heard, when=40).overdue is None
+    assert verdict(evidence, policy, asked=heard, when=45).overdue is Then.ADVANCE
+
+
 def test_short_silence_is_no_news() -> None:
     assert answer(Evidence(), when=2.9) == (Verdict.UNDECIDED, Reason.FEW_REQUESTS)
 
