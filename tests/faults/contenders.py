@@ -15,7 +15,6 @@ from pathlib import Path
 from sys import executable
 from typing import Final, Self
 
-from rollout.resources.words import EPOCH
 from rollout.resources.writes import Kind
 from rollout.sandbox.practice import ADDRESSES
 from rollout.sandbox.processes import Program, end, start_bound
@@ -161,11 +160,16 @@ class Duel:
         return self.wait(lambda: self.holder() not in {"", holder}, "another one leads", seconds)
 
     def stamped(self) -> bool:
-        """Whether the leader has stamped the target, which comes late in its row of stamps."""
-        target = self.stage.get(Kind.DEPLOYMENT, "web")
-        assert target is not None
-        note = (target["metadata"].get("annotations") or {}).get(EPOCH, "")
-        return self.holder() in note
+        """Whether the second one has stamped the target, which comes late in its row of stamps.
+
+        Asked of the audit log: near the end of a release the stamp is gone again in a moment.
+        """
+        return any(
+            (call.user, call.verb, call.resource, call.name)
+            == ("bob", "patch", "deployments", "web")
+            and call.code < 300
+            for call in self.calls()
+        )
 
     def calls(self) -> Iterator[Call]:
         """Give what the audit log has of this namespace, in order."""
