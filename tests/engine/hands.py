@@ -9,7 +9,8 @@ from rollout.simulate.kubelet import Behaviour
 from rollout.simulate.world import World
 from tests.build import blue_green, service
 from tests.engine.stories import Act, Deed, Story, act, at_weight, scale, waiting
-from tests.engine.trouble import both, told, with_
+from tests.engine.trouble import both, with_
+from tests.engine.watch import weight
 
 NGINX = "nginx.ingress.kubernetes.io"
 
@@ -18,6 +19,11 @@ def give(weight: int) -> Act:
     """Set the share of the canary route by hand."""
     body = {"metadata": {"annotations": {f"{NGINX}/canary-weight": str(weight)}}}
     return lambda world: (world.patch(Kind.INGRESS, "web-candidate", body), None)[1]
+
+
+def lowered(world: World, found: Release) -> bool:
+    """When the share is the step's again, while somebody has paused the release."""
+    return weight(world) == 20 and waiting("PausedByPerson")(world, found)
 
 
 def hide_preview(world: World) -> None:
@@ -30,7 +36,7 @@ def previewed(world: World, found: Release) -> bool:
     preview = world.get(Kind.SERVICE, "preview")
     assert preview is not None
     shown = preview["spec"]["selector"].get(POD_TEMPLATE_HASH) == found.status.hashes.candidate
-    return shown and told("PreviewChanged")(world, found)
+    return shown and waiting("Approval")(world, found)
 
 
 def target_never_ready(pod: Object) -> Behaviour:
@@ -73,7 +79,7 @@ HANDS: tuple[Story, ...] = (
         deeds=(
             Deed(at_weight(20), act("pause")),
             Deed(waiting("PausedByPerson"), give(90)),
-            Deed(told("WeightChanged"), act("resume")),
+            Deed(lowered, act("resume")),
         ),
     ),
     Story(
