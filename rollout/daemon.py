@@ -24,7 +24,7 @@ from rollout.controller.fence import Fence
 from rollout.controller.http import Probes
 from rollout.controller.metrics import Metrics
 from rollout.controller.observe import Observer, phase_of
-from rollout.controller.queue import Key, WorkQueue
+from rollout.controller.queue import Key, Lane, WorkQueue
 from rollout.controller.reconcile import Reconciler
 from rollout.controller.record import Record
 from rollout.controller.secrets import secrets_of
@@ -244,7 +244,7 @@ class Controller:
             self._api.hear(change)
 
     def _wake(self, key: Key, urgent: bool) -> None:  # noqa: FBT001 - the collector's callback
-        self._queue.add(key, urgent=urgent)
+        self._queue.add(key, Lane.URGENT if urgent else Lane.ORDINARY)
 
     def _provider(self, policy: RolloutPolicySpec) -> MetricsProvider:
         keys = Keys(secrets_of(self._cluster), self._settings.credentials)

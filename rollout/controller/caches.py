@@ -6,7 +6,7 @@ from typing import Final
 from rollout.kube.cache import Change
 from rollout.kube.cluster import RemoteCluster
 from rollout.kube.reflector import BackOff, Reflector
-from rollout.resources.writes import BY_KIND_NAME, Kind, Object
+from rollout.resources.writes import BY_KIND_NAME, Delete, Kind, Object
 
 NEEDED: Final = (
     Kind.ROLLOUT,
@@ -76,6 +76,11 @@ class Caches:
         kind = BY_KIND_NAME.get(str(answer.get("kind", "")))
         if kind in self._reflectors and "resourceVersion" in answer.get("metadata", {}):
             self._reflectors[kind].updated(answer)
+
+    def deleted(self, write: Delete) -> None:
+        """Hide at once what we have deleted."""
+        if write.kind in self._reflectors and write.uid is not None:
+            self._reflectors[write.kind].deleted(write.namespace, write.name, write.uid)
 
     @staticmethod
     def _answered(reflector: Reflector) -> bool:

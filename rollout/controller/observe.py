@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from rollout.controller.queue import Key
 from rollout.resources.release import Phase
-from rollout.resources.writes import Kind, Object
+from rollout.resources.writes import Delete, Kind, Object
 from rollout.translation.objects import Objects
 
 
@@ -28,6 +28,9 @@ class View(Protocol):
 
     def updated(self, answer: Object) -> None:
         """Show the answer of an own write at once."""
+
+    def deleted(self, write: Delete) -> None:
+        """Hide at once what we have deleted."""
 
 
 @dataclass(frozen=True)

@@ -79,13 +79,19 @@ class Reader:
     def _run(self) -> None:
         try:
             while not self._stopping:
-                if self._wait_until(self._next()):
-                    self._read(self._due(time.monotonic()))
-        except Exception:
-            log.exception("metrics are not read any more", provider=self._policy.provider.kind)
+                self._round()
         finally:
             if self._provider is not None:
                 self._provider.close()
+
+    def _round(self) -> None:
+        """Wait and read; a mistake of ours costs one reading, and not all that would follow."""
+        try:
+            if self._wait_until(self._next()):
+                self._read(self._due(time.monotonic()))
+        except Exception:
+            log.exception("a reading failed", provider=self._policy.provider.kind)
+            self._tick = time.monotonic() + self._interval
 
     def _all(self) -> list[Follower]:
         with self._lock:

@@ -56,8 +56,8 @@ class Result:
     """Something was done: look again at once, the world has changed."""
     look_again: datetime | None = None
     errors: tuple[Exception, ...] = ()
-    urgent: bool = False
-    """The release goes back: what follows is not behind other work."""
+    back: bool = False
+    """The release goes back: what follows is not behind ordinary work."""
 
     def plus(self, other: "Result") -> "Result":
         """Give the result of two parts of one pass."""
@@ -66,7 +66,7 @@ class Result:
             self.written or other.written,
             min(moments, default=None),
             (*self.errors, *other.errors),
-            self.urgent or other.urgent,
+            self.back or other.back,
         )
 
     @property
@@ -96,13 +96,15 @@ class Reconciler:
     def reconcile(self, key: Key) -> Result:
         """Look at every Release of a Rollout that has not ended, then at the Rollout itself.
 
-        Raises LeaseLostError as soon as this process does not lead any more, else nothing.
+        The Rollout waits for a pass in which nothing was written: after one that wrote another
+        follows at once. Raises LeaseLostError as soon as this process does not lead any more,
+        else nothing.
         """
         result = Result()
         with structlog.contextvars.bound_contextvars(rollout=str(key)):
             for release in to_decide(self.observer.releases(key)):
                 result = result.plus(self._guarded(key, release))
-            return result.plus(self._tended(key))
+            return result if result.written else result.plus(self._tended(key))
 
     def _guarded(self, key: Key, release: Object) -> Result:
         """One Release that nobody can read must not keep another from going back."""
@@ -140,11 +142,11 @@ class Reconciler:
             if not outcome.contested:
                 self._count(outcome.error, "execute")
             return Result(errors=(outcome.error,))
-        urgent = plan.status.phase is Phase.ROLLING_BACK
+        back = plan.status.phase is Phase.ROLLING_BACK
         soonest = self.now() + SHORTEST_WAIT
         moments = [moment for moment in (plan.look_again, due) if moment is not None]
         moment = max(min(moments), soonest) if moments else None
-        return Result(outcome.written > 0, moment, urgent=urgent)
+        return Result(outcome.written > 0, moment, back=back)
 
     def _failed(self, release: Object, error: Exception, doing: str) -> Result:
         """Say on the Release what failed, where that is possible."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from rollout.controller.observe import View, phase_of
-from rollout.controller.queue import Key
+from rollout.controller.queue import Key, Lane
 from rollout.kube.cache import Change
 from rollout.resources.names import beside
 from rollout.resources.objects import annotations_of
@@ -25,7 +25,7 @@ WORKLOAD: Final = frozenset({Kind.DEPLOYMENT, Kind.REPLICA_SET, Kind.POD})
 class Wakes(Protocol):
     """Where keys are put."""
 
-    def add(self, key: Key, *, urgent: bool = False) -> None:
+    def add(self, key: Key, lane: Lane = Lane.ORDINARY) -> None:
         """Have a key looked at soon."""
 
 
@@ -38,9 +38,9 @@ class Waker:
 
     def __call__(self, change: Change) -> None:
         """Wake whom a change concerns."""
-        urgent = is_request(change)
+        lane = Lane.URGENT if is_request(change) else Lane.ORDINARY
         for key in set(self._concerned(change)):
-            self._queue.add(key, urgent=urgent)
+            self._queue.add(key, lane)
 
     def all(self) -> None:
         """Wake every Rollout, and those that only a Release names."""

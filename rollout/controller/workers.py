@@ -15,7 +15,7 @@ import structlog
 
 from rollout.controller.clock import Clock
 from rollout.controller.metrics import Metrics
-from rollout.controller.queue import CONTESTS, ERRORS, Failures, Key, WorkQueue
+from rollout.controller.queue import CONTESTS, ERRORS, Failures, Key, Lane, WorkQueue
 from rollout.controller.reconcile import Result
 from rollout.controller.writer import LeaseLostError
 from rollout.kube.errors import Refused
@@ -131,7 +131,7 @@ class Workers:
         self._contests.forget(key)
         self._metrics.passes.labels("written" if result.written else "idle").inc()
         if result.written:
-            self._again(key, urgent=result.urgent)
+            self._again(key, Lane.BACK if result.back else Lane.ORDINARY)
             return
         self._row.pop(key, None)
         self._fights.forget(key)
@@ -140,10 +140,10 @@ class Workers:
         else:
             self._clock.wake(key, result.look_again)
 
-    def _again(self, key: Key, *, urgent: bool) -> None:
+    def _again(self, key: Key, lane: Lane) -> None:
         self._row[key] = self._row.get(key, 0) + 1
         if self._row[key] <= BUSY_PASSES:
-            self._queue.add(key, urgent=urgent)
+            self._queue.add(key, lane)
             return
         wait = self._fights.failed(key)
         log.warning("something is written again and again", rollout=str(key), waits=round(wait, 1))

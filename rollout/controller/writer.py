@@ -10,7 +10,7 @@ from typing import Final, Protocol, Self
 from rollout.controller.metrics import Metrics
 from rollout.controller.observe import View
 from rollout.kube.cluster import Cluster
-from rollout.kube.errors import ClusterError
+from rollout.kube.errors import ClusterError, NotFound
 from rollout.resources.writes import Create, Delete, Object, Write
 
 CALL_SECONDS: Final = 10.0
@@ -54,9 +54,15 @@ class Writer:
             answer = self._cluster.within(min(left, CALL_SECONDS)).apply(write)
         except ClusterError as error:
             self._count(write, type(error).__name__)
+            if isinstance(write, Delete) and isinstance(error, NotFound):
+                self._view.deleted(write)
             raise
         self._count(write, "done")
-        self._view.updated(answer)
+        waits = "deletionTimestamp" in (answer.get("metadata") or {})  # for finalizers
+        if isinstance(write, Delete) and not waits:
+            self._view.deleted(write)
+        else:
+            self._view.updated(answer)
         return answer
 
     def _count(self, write: Write, result: str) -> None:

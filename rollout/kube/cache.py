@@ -2,7 +2,7 @@
 
 A controller that acts on a cache right after a write sees the world before that write. So the
 answer of an own write can be put here at once. It is shown until the watch has come as far, and
-the watch's older news never hide it.
+the watch's older news never hide it. What we have deleted is hidden likewise, by its uid.
 
 That needs an order of resourceVersions. Kubernetes promises it since 1.35 (KEP-5504): those of
 one resource type compare as integers. Earlier servers on etcd keep it too, without the promise.
@@ -13,13 +13,17 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from rollout.kube.cluster import EventType, ObjectList, WatchEvent
 from rollout.resources.writes import Kind, Object
 
 Key: TypeAlias = tuple[str, str]
 """Namespace ("" for cluster-wide kinds) and name."""
+
+
+WITH_MANAGERS: Final = frozenset({Kind.DEPLOYMENT})
+"""Kinds of which is asked who wrote a field."""
 
 
 class ChangeType(Enum):
@@ -50,6 +54,14 @@ class _OwnWrite:
     round: int
 
 
+@dataclass(frozen=True)
+class _OwnDelete:
+    """The uid of what we have deleted, and in which round."""
+
+    uid: str
+    round: int
+
+
 def newer(version: str, other: str) -> bool:
     """Whether a resourceVersion is surely later than another of the same kind."""
     return version.isdecimal() and other.isdecimal() and int(version) > int(other)
@@ -62,7 +74,10 @@ class Cache:
         self._kind = kind
         self._lock = threading.Lock()
         self._told: dict[Key, Object] = {}
+        self._spaces: dict[str, set[Key]] = {}
+        """Keys of what was told, by namespace: a list costs what is in it, and not all there is."""
         self._own: dict[Key, _OwnWrite] = {}
+        self._deleted: dict[Key, _OwnDelete] = {}
         self._round = 0
         self._position = ""
 
@@ -74,14 +89,21 @@ class Cache:
     def get(self, namespace: str, name: str) -> Object | None:
         """Give the latest known state of an object, None when there is none."""
         with self._lock:
-            own = self._own.get((namespace, name))
-            return own.object if own else self._told.get((namespace, name))
+            return self._latest((namespace, name))
 
     def list(self, namespace: str | None = None) -> tuple[Object, ...]:
         """Give the latest known state of all objects, by namespace and name."""
         with self._lock:
-            latest = self._told | {key: own.object for key, own in self._own.items()}
-        return tuple(latest[key] for key in sorted(latest) if namespace in (None, key[0]))
+            told = self._told if namespace is None else self._spaces.get(namespace, ())
+            own = (key for key in self._own if namespace in (None, key[0]))
+            latest = [self._latest(key) for key in sorted({*told, *own})]
+        return tuple(found for found in latest if found is not None)
+
+    def _latest(self, key: Key) -> Object | None:
+        own, deleted = self._own.get(key), self._deleted.get(key)
+        found = own.object if own else self._told.get(key)
+        gone = found is not None and deleted is not None and _identity(found)[0] == deleted.uid
+        return None if gone else found
 
     def updated(self, answer: Object) -> None:
         """Show the answer of an own write, if it is later than all that is known.
@@ -95,7 +117,18 @@ class Cache:
         with self._lock:
             own = self._own.get(key)
             if newer(version, _version(own.object) if own else self._position):
-                self._own[key] = _OwnWrite(answer, self._round)
+                self._own[key] = _OwnWrite(self._slim(answer), self._round)
+
+    def deleted(self, namespace: str, name: str, uid: str) -> None:
+        """Hide what we have deleted until the watch tells that it is gone.
+
+        What is not shown is left out: the watch has passed it, or another has its name.
+        """
+        key = (namespace, name)
+        with self._lock:
+            found = self._latest(key)
+            if found is not None and _identity(found)[0] == uid:
+                self._deleted[key] = _OwnDelete(uid, self._round)
 
     def begin_list(self) -> None:
         """Say that a list is about to be asked for: it will contain all own writes so far."""
@@ -105,8 +138,12 @@ class Cache:
     def replace(self, listed: ObjectList) -> tuple[Change, ...]:
         """Take over a list; gives what differs from what was told before."""
         with self._lock:
-            before, self._told = self._told, {_key(item): item for item in listed.items}
+            before, self._told = self._told, {_key(o): self._slim(o) for o in listed.items}
+            self._spaces = {}
+            for key in self._told:
+                self._spaces.setdefault(key[0], set()).add(key)
             self._own = {k: own for k, own in self._own.items() if own.round == self._round}
+            self._deleted = {k: d for k, d in self._deleted.items() if d.round == self._round}
             self._move_to(listed.resource_version)
             return tuple(self._differences(before))
 
@@ -121,9 +158,19 @@ class Cache:
         key = _key(event.object)
         old = self._told.pop(key, None)
         if event.type is EventType.DELETED:
+            self._deleted.pop(key, None)
+            self._spaces.get(key[0], set()).discard(key)
             return self._change(key, old, None)
-        self._told[key] = event.object
-        return self._change(key, old, event.object)
+        new = self._told[key] = self._slim(event.object)
+        self._spaces.setdefault(key[0], set()).add(key)
+        return self._change(key, old, new)
+
+    def _slim(self, thing: Object) -> Object:
+        """Leave out who wrote which field, often the larger half of an object."""
+        if self._kind in WITH_MANAGERS:
+            return thing
+        metadata = {k: v for k, v in thing["metadata"].items() if k != "managedFields"}
+        return {**thing, "metadata": metadata}
 
     def _move_to(self, version: str) -> None:
         """Drop the own writes that the watch has caught up with."""

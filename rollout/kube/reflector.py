@@ -132,6 +132,10 @@ class Reflector:
         if self._namespace in (None, answer.get("metadata", {}).get("namespace")):
             self._cache.updated(answer)
 
+    def deleted(self, namespace: str, name: str, uid: str) -> None:
+        """Hide at once what we have deleted; the watch tells it a moment later."""
+        self._cache.deleted(namespace, name, uid)
+
     def _run(self) -> None:
         failures, position = 0, ""
         while not self._stopping.is_set():

@@ -51,10 +51,14 @@ def deployment_view(objects: Objects, deployment: Object) -> DeploymentView:
 
 def _pod_sets(objects: Objects, deployment: Object) -> Iterable[PodSet]:
     uid = uid_of(deployment)
-    for replica_set in objects.replica_sets:
-        if controller_uid(replica_set) == uid:
-            pods = [p for p in objects.pods if controller_uid(p) == uid_of(replica_set)]
-            yield _pod_set(replica_set, [pod for pod in pods if alive(pod)])
+    own = [one for one in objects.replica_sets if controller_uid(one) == uid]
+    pods: dict[str, list[Object]] = {uid_of(one): [] for one in own}
+    for pod in objects.pods:
+        living = pods.get(controller_uid(pod) or "")
+        if living is not None and alive(pod):
+            living.append(pod)
+    for replica_set in own:
+        yield _pod_set(replica_set, pods[uid_of(replica_set)])
 
 
 def _pod_set(replica_set: Object, pods: list[Object]) -> PodSet:

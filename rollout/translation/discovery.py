@@ -47,12 +47,20 @@ def discover(
     names = {name_of(service) for service in carriers}
     ingresses, lacking = _ingresses(objects, names, traffic, frozen=resolved is not None)
     others = [s for s in matching if name_of(s) not in names]
+    if resolved is None:
+        carriers = _routed_first(carriers, ingresses)
     return Found(
         services=(*carriers, *others),
         carriers=tuple(map(name_of, carriers)),
         ingresses=tuple(ingresses),
         missing=(*missing, *_elsewhere(named, labels), *lacking),
     )
+
+
+def _routed_first(services: Iterable[Object], ingresses: Iterable[Object]) -> list[Object]:
+    """Put those first that an Ingress names: metrics of the edge are counted by the first one."""
+    routed = {name for ingress in ingresses for name in backends(ingress)}
+    return sorted(services, key=lambda service: name_of(service) not in routed)
 
 
 def shared(strategy: Strategy, traffic: Traffic, found: Found) -> tuple[Traffic, Found]:

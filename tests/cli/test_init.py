@@ -1,9 +1,6 @@
 """`rollout init` as a process, against the practice API server."""
 
 import json
-import os
-import pty
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from rollout.resources.writes import Kind, Patch, PatchType
 from rollout.sandbox.apiserver import ApiServer
 from tests import build
 from tests.cli.test_cli import Run, cluster, create, run, server
+from tests.terminal import on_terminal
 
 __all__ = ["cluster", "run", "server"]
 pytestmark = pytest.mark.system
@@ -174,26 +172,8 @@ def test_on_a_terminal_it_asks_which(
 ) -> None:
     create(cluster, build.deployment(), build.deployment("api"), build.service(), build.ingress())
     kubeconfig = server.write_kubeconfig(tmp_path / "kubeconfig")
-    main, side = pty.openpty()
     command = [sys.executable, "-m", "rollout", "--kubeconfig", str(kubeconfig), "init"]
-    with subprocess.Popen(command, stdin=side, stdout=side, stderr=side) as process:
-        os.close(side)
-        os.write(main, b"web\n")
-        said = _read_all(main)
-        assert process.wait(30) == 0, said
-    os.close(main)
-    assert "Which Deployment (" in said
-    assert "kind: Rollout" in said
-
-
-def _read_all(terminal: int) -> str:
-    pieces = list[bytes]()
-    while True:
-        try:
-            piece = os.read(terminal, 4096)
-        except OSError:  # the other side has been closed
-            break
-        if not piece:
-            break
-        pieces.append(piece)
-    return b"".join(pieces).decode()
+    shown = on_terminal(command, typed=b"web\n")
+    assert shown.code == 0, shown.text
+    assert "Which Deployment (" in shown.text
+    assert "kind: Rollout" in shown.text

@@ -8,7 +8,7 @@ import pytest
 
 from rollout.commands.doctor.examine import Visit, examine
 from rollout.commands.doctor.finding import Finding, Level
-from rollout.commands.doctor.rights import OF_A_PERSON, OF_THE_CONTROLLER
+from rollout.commands.doctor.rights import OF_A_PERSON, OF_NO_NAMESPACE, OF_THE_CONTROLLER, of_lease
 from rollout.commands.refusal import CommandRefusedError
 from rollout.kube.client import HttpCluster
 from rollout.kube.errors import NotFound
@@ -196,6 +196,8 @@ def test_rights_that_the_controller_lacks_are_named(ward: Ward) -> None:
     assert f"{ACCOUNT} may not patch releases/status.rollout.dev in namespace default" in said
     assert "may not watch, create, patch, delete services in namespace default" in said
     assert "may not create leases.coordination.k8s.io in namespace rollout-system" in said
+    mended = "\n".join(f.mend for f in found)
+    assert "verbs: [get, watch, patch], resourceNames: [rollout-controller]}" in mended
 
 
 def test_an_account_that_may_do_all_is_well() -> None:
@@ -211,7 +213,8 @@ def test_an_account_that_may_do_all_is_well() -> None:
 
 
 def test_every_right_has_its_purpose() -> None:
-    assert all(right.purpose and right.verbs for right in (*OF_A_PERSON, *OF_THE_CONTROLLER))
+    rights = (*OF_A_PERSON, *OF_THE_CONTROLLER, *OF_NO_NAMESPACE, *of_lease("rollout-controller"))
+    assert all(right.purpose and right.verbs for right in rights)
 
 
 @pytest.mark.parametrize(

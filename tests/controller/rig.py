@@ -19,7 +19,7 @@ from rollout.kube.errors import NotFound
 from rollout.kube.events import EventLevel
 from rollout.resources.release import Release
 from rollout.resources.rollout import Rollout
-from rollout.resources.writes import Create, Kind, Object, Patch, PatchType, Write
+from rollout.resources.writes import Create, Delete, Kind, Object, Patch, PatchType, Write
 from rollout.simulate.cluster import OUR_KINDS, SimulatedCluster
 from rollout.simulate.kubelet import Behaviour, VirtualKubelet
 
@@ -65,6 +65,7 @@ class Direct:
     cluster: Cluster
     hidden: set[Kind] = field(default_factory=set)
     answers: list[Object] = field(default_factory=list)
+    gone: list[Delete] = field(default_factory=list)
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         try:
@@ -82,6 +83,9 @@ class Direct:
 
     def updated(self, answer: Object) -> None:
         self.answers.append(answer)
+
+    def deleted(self, write: Delete) -> None:
+        self.gone.append(write)
 
 
 @dataclass

@@ -457,6 +457,27 @@ def test_a_release_that_cannot_be_read_costs_the_others_nothing(
     assert {"a release cannot be read", "a reading could not be taken"} <= events
 
 
+def test_a_mistake_of_ours_costs_one_reading_and_not_those_that_follow(
+    logged: list[MutableMapping[str, Any]],
+) -> None:
+    provider = Provider()
+
+    def failed() -> bool:
+        return any(entry["event"] == "a reading failed" for entry in logged)
+
+    def now() -> datetime:
+        reads = threading.current_thread().name == "metrics"
+        if reads and len(provider.queries) == 2 and not failed():
+            raise ZeroDivisionError("a bug")
+        return datetime.now(UTC)
+
+    own = Collector(lambda _: provider, lambda _: (), lambda *_: None, now, Metrics())
+    own.attend(numbered(1))
+    until(lambda: len(provider.queries) >= 4, "readings go on")
+    own.stop()
+    assert failed()
+
+
 def test_each_release_asks_for_its_own_pods_only(desk: Desk) -> None:
     mine, others = pod("web-c-1", "c"), pod("x-1", "x")
     woken: list[Any] = []

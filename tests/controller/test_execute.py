@@ -18,7 +18,7 @@ from rollout.engine.plan import (
 )
 from rollout.kube.errors import Conflict, NotFound, ServerFault
 from rollout.resources.release import Phase, ReleaseStatus
-from rollout.resources.writes import Create, Delete, Kind, Write
+from rollout.resources.writes import Create, Delete, Kind, Patch, PatchType, Write
 from rollout.translation.objects import Objects
 from tests import build
 from tests.controller.rig import SPACE, Rig
@@ -109,6 +109,25 @@ def test_deleting_what_is_gone_is_done(rig: Rig) -> None:
     outcome = execute((DeleteCandidate(),), candidate, rig.writer)
     assert outcome.error is None
     assert outcome.done == (DeleteCandidate(),)
+    assert [write.name for write in rig.view.gone] == ["web-candidate"]
+
+
+def test_what_was_deleted_is_hidden_before_the_watch_tells_it(rig: Rig) -> None:
+    created = execute((CreateCandidate(TEMPLATE),), seen(rig), rig.writer).objects
+    execute((DeleteCandidate(),), created, rig.writer)
+    assert [write.name for write in rig.view.gone] == ["web-candidate"]
+    assert rig.view.gone[0].uid
+
+
+def test_what_waits_for_its_finalizers_is_not_hidden(rig: Rig) -> None:
+    created = execute((CreateCandidate(TEMPLATE),), seen(rig), rig.writer).objects
+    keep = {"metadata": {"finalizers": ["example.com/keep"]}}
+    rig.simulated.apply(Patch(Kind.DEPLOYMENT, SPACE, "web-candidate", PatchType.MERGE, keep))
+    kept = created.replace(rig.simulated.get(Kind.DEPLOYMENT, SPACE, "web-candidate"))
+    outcome = execute((DeleteCandidate(),), kept, rig.writer)
+    assert outcome.error is None
+    assert rig.view.gone == []
+    assert "deletionTimestamp" in rig.view.answers[-1]["metadata"]
 
 
 def test_changing_what_is_gone_is_contested(rig: Rig) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from rollout.controller.queue import Failures, Key, WorkQueue
+from rollout.controller.queue import Failures, Key, Lane, WorkQueue
 from rollout.kube.reflector import BackOff
 
 A, B, C = Key("shop", "a"), Key("shop", "b"), Key("shop", "c")
@@ -43,15 +43,24 @@ def test_keys_come_in_the_order_in_which_they_were_added(queue: WorkQueue) -> No
 def test_an_urgent_key_is_served_before_all_that_wait(queue: WorkQueue) -> None:
     queue.add(A)
     queue.add(B)
-    queue.add(C, urgent=True)
+    queue.add(C, Lane.URGENT)
     assert taken(queue) == [C, A, B]
+
+
+def test_all_traffic_is_moved_before_anything_is_cleared_away(queue: WorkQueue) -> None:
+    queue.add(A, Lane.BACK)
+    queue.add(B, Lane.URGENT)
+    queue.add(C)
+    queue.add(B, Lane.BACK)
+    assert taken(queue) == [B, A, C]
 
 
 def test_who_takes_only_what_is_urgent_leaves_the_rest(queue: WorkQueue) -> None:
     queue.add(A)
     assert queue.take(timeout=0, urgent_only=True) is None
-    queue.add(B, urgent=True)
-    assert queue.take(timeout=0, urgent_only=True) == B
+    queue.add(B, Lane.URGENT)
+    queue.add(C, Lane.BACK)
+    assert [queue.take(timeout=0, urgent_only=True) for _ in range(2)] == [B, C]
     assert taken(queue) == [A]
 
 
@@ -60,7 +69,7 @@ def test_a_waiting_key_that_becomes_urgent_moves_to_the_front_and_stays_single(
 ) -> None:
     queue.add(A)
     queue.add(B)
-    queue.add(B, urgent=True)
+    queue.add(B, Lane.URGENT)
     queue.add(B)
     assert taken(queue) == [B, A]
 
@@ -77,7 +86,7 @@ def test_a_key_is_never_given_out_while_it_is_worked_on(queue: WorkQueue) -> Non
 def test_what_becomes_urgent_during_a_pass_is_urgent_after_it(queue: WorkQueue) -> None:
     queue.add(A)
     queue.take(timeout=0)
-    queue.add(A, urgent=True)
+    queue.add(A, Lane.URGENT)
     queue.add(B)
     queue.done(A)
     assert taken(queue) == [A, B]

@@ -108,6 +108,8 @@ def test_the_release_that_runs_comes_before_one_that_waits_and_that_is_refused_a
     refused = rig.release("web-v0").status
     assert (refused.phase, refused.reason) == (Phase.CANCELLED, "RivalExists")
     assert rig.release("web-v2").status.phase is Phase.PREPARING
+    while rig.reconciler.reconcile(KEY).written:
+        rig.pass_time(1)
     assert rig.rollout().status.active_release == "web-v2"
 
 
@@ -187,13 +189,13 @@ def test_a_moment_that_is_over_does_not_make_it_spin() -> None:
     assert rig.reconciler.reconcile(KEY).look_again == rig.time + SHORTEST_WAIT
 
 
-def test_what_goes_back_is_urgent() -> None:
+def test_what_goes_back_is_ahead_of_ordinary_work() -> None:
     def decide(snapshot: Snapshot, _now: datetime) -> Plan:
         status = snapshot.release.status.model_copy(update={"phase": Phase.ROLLING_BACK})
         return Plan((Enter(status),), status, (Event("RollingBack", "x", warning=True),))
 
     rig = Rig(build.shop(), decide)
-    assert rig.reconciler.reconcile(KEY).urgent
+    assert rig.reconciler.reconcile(KEY).back
 
 
 def test_a_lost_lease_ends_the_pass_with_nothing_more_written() -> None:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from rollout.controller.queue import Key
+from rollout.controller.queue import Key, Lane
 from rollout.controller.wake import Waker
 from rollout.kube.cache import Change, ChangeType
 from rollout.resources.words import EPOCH
-from rollout.resources.writes import Kind, Object
+from rollout.resources.writes import Delete, Kind, Object
 
 WEB, API, IDLE = Key("shop", "web"), Key("shop", "api"), Key("shop", "idle")
 
@@ -16,8 +16,8 @@ WEB, API, IDLE = Key("shop", "web"), Key("shop", "api"), Key("shop", "idle")
 class Queue:
     added: list[tuple[Key, bool]] = field(default_factory=list)
 
-    def add(self, key: Key, *, urgent: bool = False) -> None:
-        self.added.append((key, urgent))
+    def add(self, key: Key, lane: Lane = Lane.ORDINARY) -> None:
+        self.added.append((key, lane is Lane.URGENT))
 
 
 @dataclass
@@ -37,6 +37,9 @@ class Known:
 
     def updated(self, answer: Object) -> None:
         self.objects.setdefault(Kind.RELEASE, []).append(answer)
+
+    def deleted(self, write: Delete) -> None:
+        raise AssertionError(f"nothing is deleted here: {write}")
 
 
 def thing(name: str, *, spec: Any = None, status: Any = None, **metadata: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from rollout.controller.clock import Clock
 from rollout.controller.metrics import Metrics
-from rollout.controller.queue import Key, WorkQueue
+from rollout.controller.queue import Key, Lane, WorkQueue
 from rollout.controller.reconcile import Result
 from rollout.controller.workers import BUSY_PASSES, Workers
 from rollout.controller.writer import LeaseLostError
@@ -163,7 +163,7 @@ def test_what_is_urgent_does_not_wait_for_workers_that_are_busy(shop: Shop) -> N
     for key in (A, B, Key("shop", "c")):
         shop.queue.add(key)
     time.sleep(0.05)
-    shop.queue.add(urgent, urgent=True)
+    shop.queue.add(urgent, Lane.URGENT)
     time.sleep(0.1)
     assert shop.passes.keys == [A, B, urgent]
 

@@ -2,10 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rollout.cli.manifests import objects
+from rollout.commands.doctor import rights as doctor
+from rollout.commands.doctor.rights import OF_NO_NAMESPACE, OF_THE_CONTROLLER, of_lease
 from tests.install.installed import ROOT
 
 Right = tuple[str, frozenset[str]]
@@ -39,6 +41,20 @@ def rights(rule: dict[str, Any]) -> Iterator[Right]:
 
 def test_every_right_of_the_controller_has_its_reason_and_no_other_is_claimed() -> None:
     assert Counter(documented()) == Counter(granted())
+
+
+def test_doctor_asks_for_every_right_of_the_controller_and_for_no_other() -> None:
+    asked = [*OF_THE_CONTROLLER, *OF_NO_NAMESPACE, *of_lease("rollout-controller")]
+    assert Counter(each(map(as_granted, asked))) == Counter(each(granted()))
+
+
+def as_granted(right: doctor.Right) -> Right:
+    named = " named" if right.name else ""
+    return f"{right.resource}.{right.group}".rstrip(".") + named, frozenset(right.verbs)
+
+
+def each(rights_: Iterable[Right]) -> Iterator[tuple[str, str]]:
+    return ((resource, verb) for resource, verbs in rights_ for verb in verbs)
 
 
 def test_no_right_is_a_wildcard_or_leads_to_others() -> None:

@@ -157,6 +157,74 @@ def test_the_answer_to_a_delete_is_not_taken_for_an_object(cache: Cache) -> None
     assert [thing["metadata"]["name"] for thing in cache.list()] == ["a"]
 
 
+def test_an_own_delete_hides_at_once_and_is_told_when_the_watch_tells_it(cache: Cache) -> None:
+    cache.deleted("shop", "a", "a")
+    assert cache.get("shop", "a") is None
+    assert cache.list() == ()
+    change = cache.follow(event(EventType.DELETED, service("a", "12")))
+    assert change is not None
+    assert (change.type, change.name) == (ChangeType.DELETED, "a")
+
+
+def test_older_news_never_bring_back_what_we_have_deleted(cache: Cache) -> None:
+    cache.updated(service("a", "11"))
+    cache.deleted("shop", "a", "a")
+    cache.follow(event(EventType.MODIFIED, service("a", "11")))
+    cache.updated(service("a", "11"))
+    assert cache.list() == ()
+
+
+def test_an_object_made_anew_after_an_own_delete_is_shown(cache: Cache) -> None:
+    cache.deleted("shop", "a", "a")
+    other = service("a", "13")
+    other["metadata"]["uid"] = "another"
+    cache.updated(other)
+    assert version_of(cache, "a") == "13"
+    cache.follow(event(EventType.DELETED, service("a", "12")))
+    cache.follow(event(EventType.ADDED, other))
+    assert version_of(cache, "a") == "13"
+
+
+def test_a_delete_that_the_watch_has_passed_hides_nothing_later(cache: Cache) -> None:
+    cache.follow(event(EventType.DELETED, service("a", "12")))
+    cache.deleted("shop", "a", "a")
+    cache.follow(event(EventType.ADDED, service("a", "13")))
+    assert version_of(cache, "a") == "13"
+
+
+def test_a_delete_before_the_list_is_in_the_list(cache: Cache) -> None:
+    """The list has it: the server kept it after all, as one with a finalizer."""
+    cache.deleted("shop", "a", "a")
+    cache.begin_list()
+    cache.replace(listed("20", service("a", "12")))
+    assert version_of(cache, "a") == "12"
+
+
+def test_a_delete_during_the_list_may_be_missing_from_it(cache: Cache) -> None:
+    cache.begin_list()
+    cache.deleted("shop", "a", "a")
+    cache.replace(listed("11", service("a", "5")))
+    assert cache.list() == ()
+    cache.follow(event(EventType.DELETED, service("a", "12")))
+    assert cache.list() == ()
+
+
+@pytest.mark.parametrize(("kind", "kept"), [(Kind.SERVICE, False), (Kind.DEPLOYMENT, True)])
+def test_who_wrote_which_field_is_kept_where_it_is_asked_for(*, kind: Kind, kept: bool) -> None:
+    def noted(name: str, version: str) -> Object:
+        plain = service(name, version)
+        metadata = {**plain["metadata"], "managedFields": [{"manager": "kubectl"}]}
+        return {**plain, "kind": kind.value.kind, "metadata": metadata}
+
+    cache = Cache(kind)
+    cache.begin_list()
+    cache.replace(listed("10", noted("a", "5")))
+    cache.follow(event(EventType.ADDED, noted("b", "11")))
+    cache.updated(noted("c", "12"))
+    assert len(cache.list()) == 3
+    assert ["managedFields" in thing["metadata"] for thing in cache.list()] == [kept] * 3
+
+
 def test_lists_are_by_namespace_and_in_order(cache: Cache) -> None:
     other = service("z", "7")
     elsewhere = {**other, "metadata": {**other["metadata"], "namespace": "bank"}}

@@ -109,6 +109,8 @@ class Stage:
         self.scaled_at: list[float] = []
         """When a user scaled the target down, in seconds since the epoch."""
         self.killed_at: list[datetime] = []
+        self._log = folder / "controller.log"
+        self._logged = 0
         self._stack = ExitStack()
         # A program ends with the thread that started it: this one lives as long as the stage.
         self._starter = ThreadPoolExecutor(1, "programs")
@@ -262,18 +264,28 @@ class Stage:
             # A held write may wait for a person's command, and a call ends with the lease.
             *("--lease-seconds", "15" if self.gate else "3"),
         ]
-        started = self._starter.submit(start_bound, command, self.folder / "controller.log")
+        self._logged = self._log.stat().st_size if self._log.exists() else 0
+        started = self._starter.submit(start_bound, command, self._log)
         self.controller = started.result(timeout=10)
         self._stack.callback(self.stop_controller)
 
     def stop_controller(self) -> int | None:
-        """Stop it as Kubernetes does; gives its exit code."""
+        """Stop it as Kubernetes does, once it runs; gives its exit code."""
         if self.controller is None:
             return None
+        self._await_started(self.controller)
         end(self.controller, 10.0)
         code = self.controller.returncode
         self.controller = None
         return code
+
+    def _await_started(self, controller: Program) -> None:
+        """Wait until it hears orders: a signal that comes while it still imports just ends it."""
+        deadline = time.monotonic() + 10
+        while controller.poll() is None and time.monotonic() < deadline:
+            if b'"event": "started"' in self._log.read_bytes()[self._logged :]:
+                return
+            time.sleep(0.05)
 
     def kill_controller(self) -> None:
         """Kill it in the middle of whatever it does."""
@@ -391,5 +403,4 @@ class Stage:
 
     def log(self) -> str:
         """Return the end of the controller's log."""
-        file = self.folder / "controller.log"
-        return file.read_text()[-6000:] if file.exists() else ""
+        return self._log.read_text()[-6000:] if self._log.exists() else ""

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.terminal import on_terminal
+
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
@@ -21,10 +23,29 @@ def test_the_first_command_of_the_readme_shows_the_demo(tmp_path: Path) -> None:
     install, _, demo = here.rpartition(" && ")
     subprocess.run(install, shell=True, cwd=ROOT, check=True, timeout=200)  # noqa: S602
     began = time.monotonic()
-    done = subprocess.run(  # noqa: S602
-        demo, shell=True, cwd=tmp_path, check=False, timeout=130, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    shown = on_terminal(["sh", "-c", demo], cwd=tmp_path, seconds=130)
+    assert shown.code == 0, shown.text
     assert time.monotonic() - began < 120
-    assert re.search(r"\d+ requests were sent, 0 were lost", done.stdout)
-    assert "RolledBack" in done.stdout
+    assert re.search(r"\d+ requests were sent, 0 were lost", shown.text)
+    assert "RolledBack" in shown.text
+    check_live(shown.frames)
+
+
+def check_live(frames: list[str]) -> None:
+    """Both releases are shown while they run, drawn over the same place again and again."""
+    good = [frame for frame in frames if "web-v1.1.0" in frame]
+    bad = [frame for frame in frames if "web-v1.2.0" in frame]
+    assert min(len(good), len(bad)) > 10
+    for share in (20, 50, 100):
+        assert any(re.search(rf"candidate +\S+ +{share} %", frame) for frame in good)
+    assert any("Baking" in frame for frame in good)
+    assert any("RollingBack" in frame for frame in bad)
+    watched = [counts(frame) for frame in good if "REQUESTS" in frame]
+    assert watched == sorted(watched)
+    assert watched[0] < watched[-1]
+
+
+def counts(frame: str) -> int:
+    """Sum the requests of all versions that a frame shows."""
+    rows = re.findall(r"^v\S+ +(\d+)", frame, re.MULTILINE)
+    return sum(map(int, rows))

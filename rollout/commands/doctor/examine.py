@@ -54,7 +54,7 @@ def examine(cluster: Cluster, visit: Visit, now: datetime) -> Iterator[Finding]:
     if visit.as_controller:
         yield from guarded(
             rights.CONTROLLER,
-            lambda: rights.of_account(cluster, visit.namespace, visit.account, visit.home),
+            lambda: rights.of_account(cluster, visit.namespace, visit.account, visit.lease),
         )
     homes = [visit.home, visit.namespace]
     yield from guarded(

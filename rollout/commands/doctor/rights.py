@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from rollout.commands.doctor.finding import Finding, Level, ok, warning
@@ -24,7 +25,8 @@ class Right:
     verbs: tuple[str, ...]
     purpose: str
     level: Level = Level.PROBLEM
-    namespaced: bool = True
+    name: str = ""
+    """The one object that it is about; empty for all."""
 
 
 LOOK: Final = ("get", "list")
@@ -49,27 +51,66 @@ OF_A_PERSON: Final = (
 
 OF_THE_CONTROLLER: Final = (
     Right(GROUP, "releases", ("get", *FOLLOW, "patch", "delete"), "carry releases out"),
+    Right(
+        GROUP,
+        "releases",
+        ("create",),
+        "start for people who use the HTTP API, and with trigger Template",
+        Level.WARNING,
+    ),
     Right(GROUP, "rollouts", (*FOLLOW, "patch"), "follow Rollouts"),
+    Right(
+        GROUP,
+        "rollouts",
+        ("get", "create", "delete"),
+        "start for people who use the HTTP API",
+        Level.WARNING,
+    ),
     Right(GROUP, "releases/status", ("patch",), "remember where a release is"),
     Right(GROUP, "rollouts/status", ("patch",), "say what a Rollout does"),
     Right(GROUP, "rolloutpolicies", FOLLOW, "judge"),
     Right("apps", "deployments", CHANGE, "make candidates, and hold targets"),
+    Right(
+        "apps",
+        "deployments",
+        ("get",),
+        "show one to people who use the HTTP API",
+        Level.WARNING,
+    ),
     Right("apps", "replicasets", FOLLOW, "know which template serves"),
     Right("", "pods", FOLLOW, "know which pods are ready"),
     Right("", "services", CHANGE, "move traffic"),
     Right("networking.k8s.io", "ingresses", CHANGE, "move traffic by weight"),
     Right("autoscaling", "horizontalpodautoscalers", FOLLOW, "size candidates", Level.WARNING),
     Right("events.k8s.io", "events", ("create", "patch"), "tell of releases", Level.WARNING),
+)
+"""What the controller asks of a namespace that it serves."""
+
+OF_NO_NAMESPACE: Final = (
+    Right("", "namespaces", ("get",), "hold nothing back in one that is deleted", Level.WARNING),
     Right(
         "networking.k8s.io",
         "ingressclasses",
         FOLLOW,
         "know which Ingresses honour weights",
         Level.WARNING,
-        namespaced=False,
+    ),
+    Right(
+        "authentication.k8s.io",
+        "tokenreviews",
+        ("create",),
+        "know who calls the HTTP API",
+        Level.WARNING,
+    ),
+    Right(
+        "authorization.k8s.io",
+        "subjectaccessreviews",
+        ("create",),
+        "know what those who call the HTTP API may do",
+        Level.WARNING,
     ),
 )
-"""What the controller asks of the cluster, beside its Lease."""
+"""What it asks of the whole cluster."""
 
 
 def of_person(cluster: Cluster, namespace: str) -> Iterator[Finding]:
@@ -82,23 +123,30 @@ def of_person(cluster: Cluster, namespace: str) -> Iterator[Finding]:
         yield ok(PERSON, f"you may start, act and look in namespace {namespace}")
 
 
-def of_account(cluster: Cluster, namespace: str, account: str, leases: str) -> Iterator[Finding]:
+def of_lease(name: str) -> tuple[Right, ...]:
+    """Say what the controller asks of its own namespace: RBAC cannot bound a create by name."""
+    leases = partial(Right, "coordination.k8s.io", "leases", purpose="lead alone")
+    return (leases(("create",)), leases(("get", "watch", "patch"), name=name))
+
+
+def of_account(cluster: Cluster, namespace: str, account: str, lease: str) -> Iterator[Finding]:
     """Say what a service account, named `namespace:name`, may not do that the controller does."""
     name = f"system:serviceaccount:{account}"
     home = account.partition(":")[0]
     groups = ("system:serviceaccounts", f"system:serviceaccounts:{home}", "system:authenticated")
     person = Person(name, groups)
-    lease = Right("coordination.k8s.io", "leases", ("create",), "lead alone")
+    asked = (
+        (OF_THE_CONTROLLER, namespace),
+        (OF_NO_NAMESPACE, EVERYWHERE),
+        (of_lease(lease), home),
+    )
     try:
         lacking = [
-            *_lacking(
-                OF_THE_CONTROLLER,
-                namespace,
-                lambda access: may(cluster, person, access),
-                CONTROLLER,
-                name,
-            ),
-            *_lacking([lease], leases, lambda a: may(cluster, person, a), CONTROLLER, name),
+            finding
+            for rights, space in asked
+            for finding in _lacking(
+                rights, space, lambda access: may(cluster, person, access), CONTROLLER, name
+            )
         ]
     except Forbidden as error:
         mend = "ask somebody who may create subjectaccessreviews (authorization.k8s.io)"
@@ -117,19 +165,22 @@ def _lacking(
     who: str,
 ) -> Iterator[Finding]:
     for right in rights:
-        space = namespace if right.namespaced else EVERYWHERE
-        asked = [Access(v, space, right.resource, group=right.group) for v in right.verbs]
+        asked = [
+            Access(verb, namespace, right.resource, right.name, group=right.group)
+            for verb in right.verbs
+        ]
         missing = [access.verb for access in asked if not allowed(access)]
         if missing:
-            yield _missing(right, missing, space, check, who)
+            yield _missing(right, missing, namespace, check, who)
 
 
 def _missing(right: Right, verbs: list[str], space: str, check: str, who: str) -> Finding:
     what = f"{right.resource}.{right.group}" if right.group else right.resource
     where = f" in namespace {space}" if space else ""
+    one = f", resourceNames: [{right.name}]" if right.name else ""
     rule = (
         f'{{apiGroups: ["{right.group}"], resources: [{right.resource}], '
-        f"verbs: [{', '.join(verbs)}]}}"
+        f"verbs: [{', '.join(verbs)}]{one}}}"
     )
     kind = "Role" if space else "ClusterRole"
     return Finding(

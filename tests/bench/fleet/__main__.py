@@ -3,8 +3,9 @@
     python -m tests.bench.fleet 1 50 200
 
 Each size: the fleet is idle for half a minute; then every service ships a good version; then a
-second one that people roll back, all at once, at its first step; then a third one whose metrics
-turn bad at its first step. Calls and delays are read from the API server's audit log.
+second one that people roll back at its first step, a few one by one and the others all at once;
+then a third one whose metrics turn bad at its first step. Calls and delays are read from the API
+server's audit log.
 """
 
 import argparse
@@ -20,6 +21,8 @@ from tests.bench.fleet.figures import counted, since, since_command, since_verdi
 from tests.bench.fleet.fleet import INTERVAL, Fleet
 
 IDLE_SECONDS: Final = 30.0
+SINGLE: Final = 10
+"""Commands that come one by one."""
 
 
 def main() -> None:
@@ -29,18 +32,19 @@ def main() -> None:
     parser.add_argument("--per-namespace", type=int, default=10, help="services in a namespace")
     parser.add_argument("--workers", default="4", help="of the controller")
     arguments = parser.parse_args()
-    print(f"rollout --help          median {_help():6.2f} s")
+    print(f"rollout --help          median {_median(['--help']):6.2f} s")
     for size in arguments.sizes:
         with Fleet(size, arguments.per_namespace, ("--workers", arguments.workers)) as fleet:
             _size(fleet, size)
 
 
-def _help() -> float:
+def _median(arguments: list[str]) -> float:
+    """Run a command of ours a few times; gives the median of its seconds."""
+
     def once() -> float:
         began = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "rollout", "--help"], check=True, capture_output=True, timeout=30
-        )
+        command = [sys.executable, "-m", "rollout", *arguments]
+        subprocess.run(command, check=True, capture_output=True, timeout=30)
         return time.perf_counter() - began
 
     return median(once() for _ in range(5))
@@ -54,6 +58,9 @@ def _size(fleet: Fleet, size: int) -> None:
     _commanded(fleet)
     _bad(fleet)
     _say("controller memory", f"{fleet.memory():.0f} MB")
+    space, name = fleet.services[0]
+    asked = ["--kubeconfig", str(fleet.kubeconfig), "-n", space, "status", f"{name}-v4"]
+    _say("rollout status", f"median {_median(asked):7.3f} s")
 
 
 def _idle(fleet: Fleet) -> None:
@@ -83,9 +90,17 @@ def _commanded(fleet: Fleet) -> None:
     fleet.start("v3")
     fleet.await_weight("v3", 10)
     position = fleet.plane.access.audit_position()
-    fleet.act("v3", ActionType.ROLLBACK)
+    few, many = fleet.services[:SINGLE], fleet.services[SINGLE:]
+    for service in few:
+        fleet.act("v3", ActionType.ROLLBACK, [service])
+        time.sleep(1)
+    _say("a command to traffic", str(since_command(fleet.plane.access.audit(position))))
+    position = fleet.plane.access.audit_position()
+    fleet.act("v3", ActionType.ROLLBACK, many)
     fleet.await_phase("v3", Phase.ROLLED_BACK)
-    _say("command to traffic", str(since_command(fleet.plane.access.audit(position))))
+    if many:
+        late = since_command(fleet.plane.access.audit(position))
+        _say(f"{len(many)} commands at once to traffic", str(late))
 
 
 def _bad(fleet: Fleet) -> None:

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -57,6 +57,7 @@ class Fleet:
         self.prometheus: Prometheus
         self.controller: Program
         self.log: Path
+        self.kubeconfig: Path
 
     def __enter__(self) -> Self:
         try:
@@ -110,9 +111,9 @@ class Fleet:
 
     def _command(self, folder: Path) -> list[str]:
         access = self.plane.access
-        kubeconfig = access.write_kubeconfig(folder / "kubeconfig", user="controller")
+        self.kubeconfig = access.write_kubeconfig(folder / "kubeconfig", user="controller")
         return [
-            *(sys.executable, "-m", "rollout", "--kubeconfig", str(kubeconfig), "controller"),
+            *(sys.executable, "-m", "rollout", "--kubeconfig", str(self.kubeconfig), "controller"),
             *("--log-format", "json", "--log-level", "warning", *self._arguments),
         ]
 
@@ -157,9 +158,12 @@ class Fleet:
         kind = {"apiVersion": API_VERSION, "kind": "Rollout", "metadata": {"name": name}}
         return {**kind, "spec": spec}
 
-    def each(self, call: Callable[[str, str], None]) -> None:
-        """Have people do something to every service, all at once."""
-        list(self.people.map(lambda service: call(*service), self.services))
+    def each(
+        self, call: Callable[[str, str], None], services: Sequence[tuple[str, str]] | None = None
+    ) -> None:
+        """Have people do something to every service (or to some), all at once."""
+        chosen = self.services if services is None else services
+        list(self.people.map(lambda service: call(*service), chosen))
 
     def start(self, version: str) -> None:
         """Ask for a release of every service."""
@@ -172,14 +176,14 @@ class Fleet:
 
         self.each(ask)
 
-    def act(self, version: str, type_: ActionType) -> None:
-        """Ask something of every release."""
+    def act(self, version: str, type_: ActionType, services: Sequence[tuple[str, str]]) -> None:
+        """Ask something of the releases of some services, all at once."""
 
         def ask(space: str, name: str) -> None:
             action = new_action(type_, "bench", "", utc_now())
             submit(self.cluster, space, f"{name}-{version}", action)
 
-        self.each(ask)
+        self.each(ask, services)
 
     def releases(self, version: str) -> list[Release]:
         """Read every release of a version."""
