@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 
 LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 IMAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
+NO_IMAGE: Final = (
+    "note: without --image the Deployment asks for rollout-controller:latest, which nodes find "
+    "only where you have loaded it yourself"
+)
 HELP = """Print everything that a cluster needs: kinds, rights, admission policy, controller.
 
 Examples:
@@ -44,6 +48,8 @@ def install(
     from rollout.cli.manifests import objects
     from rollout.resources.crd import as_yaml
 
+    if image is None:
+        typer.echo(NO_IMAGE, err=True)
     for body in objects(namespace, image, watch_namespace):
         print(f"---\n{as_yaml(body)}", end="")
 

@@ -56,6 +56,10 @@ def ask(
             return _again(before)
         _refuse_stale(raw, expected)
         asked = Asked(action, f"{release}: {action.type} asked for; {_admitted(raw, action)}")
+        if (earlier := _earlier(raw, action)) is not None:
+            asked = earlier
+            if request is None:
+                return asked
         try:
             cluster.apply(_action_patch(raw, asked, request))
         except Conflict:
@@ -74,6 +78,28 @@ def _admitted(raw: Object, action: Action) -> str:
     if not admission.accepted:
         raise CommandRefusedError(f"{name_of(raw)}: {admission.message}")
     return admission.message
+
+
+def _earlier(raw: Object, action: Action) -> Asked | None:
+    """Give what somebody has asked for before, when this asks for the same once more.
+
+    Raises CommandRefusedError when that would be lost: nobody has carried it out yet. Only a
+    rollback takes its place.
+    """
+    release = Release.model_validate(raw)
+    last, back = release.spec.action, ActionType.ROLLBACK
+    if last is None:
+        return None
+    taken = any(one.id == last.id for one in release.status.actions)
+    who = f" by {last.by}" if last.by else ""
+    if last.type is action.type and (last.type is back or not taken):
+        return Asked(last, f"{release.metadata.name}: {last.type} was asked for before{who}")
+    if last.type is back or not (taken or action.type is back):
+        raise CommandRefusedError(
+            f"{release.metadata.name}: {last.type}{who} comes first and has yet to be carried out: "
+            "look again in a moment, then ask again"
+        )
+    return None
 
 
 def _refuse_stale(raw: Object, expected: str | None) -> None:

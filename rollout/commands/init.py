@@ -15,12 +15,11 @@ from rollout.kube.errors import ClusterError
 from rollout.metrics.provider import PATH, PORT, SCRAPE
 from rollout.report.commented import comment, commented
 from rollout.resources.crd import structural
-from rollout.resources.objects import name_of, uid_of
+from rollout.resources.objects import image_of, name_of, uid_of
 from rollout.resources.policy import RolloutPolicySpec
 from rollout.resources.rollout import RolloutSpec
 from rollout.resources.words import API_VERSION
 from rollout.resources.writes import Create, Delete, Kind, Object
-from rollout.translation.images import image_of
 from rollout.translation.objects import Objects
 from rollout.translation.snapshots import snapshot
 

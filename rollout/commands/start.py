@@ -11,7 +11,7 @@ from rollout.commands.refusal import CommandRefusedError
 from rollout.commands.request import Request, Started
 from rollout.commands.rollouts import rollout_for, strategy_named
 from rollout.kube.cluster import Cluster
-from rollout.kube.errors import AlreadyExists, ClusterError
+from rollout.kube.errors import AlreadyExists, Refused, ServerFault
 from rollout.resources.objects import name_of, uid_of
 from rollout.resources.words import API_VERSION, REQUEST_LABEL, ROLLOUT_LABEL
 from rollout.resources.writes import Create, Delete, Kind, Object
@@ -112,11 +112,17 @@ def _marked(body: dict[str, Any], once: Once, assumed: list[str]) -> dict[str, A
 def _create_both(
     cluster: Cluster, namespace: str, rollout: Object, release: dict[str, Any]
 ) -> Object:
-    """Create a Rollout and its first Release, or neither."""
+    """Create a Rollout and its first Release, or neither.
+
+    Where nobody knows whether the Release was created, its Rollout stays: without it a release
+    that is there would be cancelled, and with it the next start begins where this one ended.
+    """
     made = cluster.apply(Create(Kind.ROLLOUT, namespace, rollout))
     try:
         return cluster.apply(Create(Kind.RELEASE, namespace, release))
-    except ClusterError:
+    except ServerFault:
+        raise
+    except Refused:
         cluster.apply(Delete(Kind.ROLLOUT, namespace, name_of(made), uid=uid_of(made)))
         raise
 

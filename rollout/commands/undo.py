@@ -9,10 +9,10 @@ from rollout.commands.request import Started
 from rollout.engine.earlier import Earlier, alike, before, succeeded
 from rollout.engine.facts import untracked
 from rollout.kube.cluster import Cluster
-from rollout.resources.objects import annotations_of, controller_uid, name_of
+from rollout.resources.objects import annotations_of, controller_uid, image_of, name_of
 from rollout.resources.release import Release
 from rollout.translation.deployments import without_hash
-from rollout.translation.images import image_of, with_version
+from rollout.translation.images import with_version
 
 REVISION: Final = "deployment.kubernetes.io/revision"
 

@@ -8,10 +8,11 @@ from typing import Final
 from rollout.controller.observe import age, phase_of
 from rollout.engine.admission import Objection, objections
 from rollout.engine.earlier import needed
-from rollout.engine.snapshot import Snapshot, Template
+from rollout.engine.snapshot import Snapshot
 from rollout.engine.trigger import Tending
 from rollout.resources.conditions import Condition, with_condition
 from rollout.resources.guarded import replace_status
+from rollout.resources.objects import image_of
 from rollout.resources.release import Phase, Release
 from rollout.resources.rollout import LastRelease, Rollout, RolloutStatus
 from rollout.resources.words import RESTORE_FINALIZER
@@ -84,12 +85,7 @@ def _stable_version(active: Release | None, view: Snapshot) -> str:
         return ""
     serving = view.target.populated
     template = serving[0].template if len(serving) == 1 else view.target.template
-    return _tag(_image(template, view.container))
-
-
-def _image(template: Template, container: str) -> str:
-    containers = (template.get("spec") or {}).get("containers") or []
-    return next((str(c.get("image", "")) for c in containers if c.get("name") == container), "")
+    return _tag(image_of(template, view.container))
 
 
 def _tag(image: str) -> str:

@@ -298,6 +298,9 @@ class Admission:
     message: str
 
 
+APPROVAL: Final = "Approval"
+"""Why a release is paused at a gate that only `promote` opens: who may resume may not ship."""
+
 PAUSABLE = frozenset({Phase.PREPARING, Phase.PROGRESSING, Phase.PROMOTING, Phase.BAKING})
 UNDO = "`rollout undo` brings the earlier version back when this release has ended"
 
@@ -342,6 +345,12 @@ def _pause(status: ReleaseStatus) -> Admission:
 def _resume(status: ReleaseStatus) -> Admission:
     if status.phase is not Phase.PAUSED:
         return Admission(accepted=False, message=f"the release is not paused, it is {status.phase}")
+    if status.paused_from is not None and status.paused_from.reason == APPROVAL:
+        return Admission(
+            accepted=False,
+            message="it waits for approval: `rollout promote` gives it, `rollout rollback` takes "
+            "the release back",
+        )
     return Admission(accepted=True, message="it goes on where it stopped")
 
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from rollout.engine.admission import APPROVAL
 from rollout.engine.draft import Draft
 from rollout.engine.facts import bake_clock, by_pods, current_step, holds_step
 from rollout.engine.rollback import go_back
@@ -86,7 +87,7 @@ def approved(draft: Draft, approval: Approval | None, what: str) -> bool:
     outcome = "goes on" if approval.on_timeout is OnTimeout.ADVANCE else "rolls back"
     return pause(
         draft,
-        "Approval",
+        APPROVAL,
         f"{what} waits for approval (`rollout promote`); without one it {outcome} by itself",
         deadline,
     )

@@ -44,7 +44,7 @@ def candidate_gone(draft: Draft) -> bool:
     if candidate.replicas > 0:
         draft.do(ScaleCandidate(0))
         return draft.wait("RemovingCandidate", "scaling the candidate to 0")
-    left = candidate_alive(draft.snapshot)
+    left = max(candidate_alive(draft.snapshot), candidate.current)
     if left > 0 or not candidate.observed:
         return draft.wait("RemovingCandidate", f"{left} candidate pods are left")
     draft.do(DeleteCandidate())

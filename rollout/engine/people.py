@@ -64,11 +64,9 @@ def _pause(draft: Draft, said: str) -> None:
 
 def _resume(draft: Draft, said: str) -> None:
     where = draft.status.paused_from
-    edit = where is not None and where.reason == "EditWaiting"
-    approval = where is not None and where.reason == "Approval"
-    if edit:
+    if where is not None and where.reason == "EditWaiting":
         draft.mark("displaced")
-    resume(draft, said, passed=approval)
+    resume(draft, said)
 
 
 def _promote(draft: Draft, said: str) -> None:

@@ -8,6 +8,7 @@ from rollout.engine.plan import (
     SaveRestore,
 )
 from rollout.engine.snapshot import DeploymentView, ServiceView, Snapshot
+from rollout.resources.objects import image_of
 from rollout.resources.release import Hashes, Resolved, Saved
 from rollout.resources.words import RESTORE_FINALIZER, TRIGGER_LABEL
 from rollout.resources.writes import Kind
@@ -85,7 +86,7 @@ def resolve(snapshot: Snapshot) -> Resolved:
         deployment_uid=target.uid,
         container=snapshot.container,
         image=snapshot.image,
-        stable_image=snapshot.stable_image,
+        stable_image=image_of(serving.template, snapshot.container),
         template=dict(snapshot.template),
         stable_template=dict(serving.template),
         stable_hash=serving.hash,

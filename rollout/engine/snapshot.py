@@ -174,7 +174,6 @@ class Snapshot:
     """The pod template that this release wants, or None when it cannot be made."""
     container: str = ""
     image: str = ""
-    stable_image: str = ""
     template_problem: str = ""
     verdict: ReleaseVerdict | None = None
     """What the judge says of the current step or bake; None before its first look."""

@@ -29,6 +29,7 @@ WAYS_OUT: Final = {
     "TargetAtZero": f"scale the Deployment up and `rollout resume`; {BACK}",
     "ShareUnreachable": "scale the Deployment up and `rollout resume`, `rollout promote` passes "
     f"this step without traffic, {BACK}",
+    "Undecided": f"`rollout promote` goes on without a clear verdict, {BACK}",
     "NoRoom": f"make room for the candidate's full size and `rollout resume`; {BACK}",
     "NoData": f"`rollout resume` waits again, `rollout promote` goes on without metrics, {BACK}",
     "Error": f"`rollout resume` waits again, `rollout promote` goes on without metrics, {BACK}",

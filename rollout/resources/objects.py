@@ -1,6 +1,7 @@
 """Questions about raw Kubernetes objects that every layer asks."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rollout.resources.writes import Object
 
@@ -52,3 +53,9 @@ def controller_uid(obj: Object) -> str | None:
 def is_terminating(obj: Object) -> bool:
     """Whether deletion was asked for and the object is still there."""
     return "deletionTimestamp" in obj["metadata"]
+
+
+def image_of(template: Mapping[str, Any], container: str) -> str:
+    """The image of a container of a pod template, empty when there is none."""
+    containers = (template.get("spec") or {}).get("containers") or []
+    return next((str(c.get("image", "")) for c in containers if c.get("name") == container), "")

@@ -20,7 +20,7 @@ from rollout.kube.errors import ClusterError
 from rollout.server import changes, reads, streams
 from rollout.server.auth import OPEN, Authenticated, Gate
 from rollout.server.bounded import SLOW
-from rollout.server.counts import Counts
+from rollout.server.counts import Counts, method_of
 from rollout.server.desk import Desk
 from rollout.server.feed import Feed
 from rollout.server.parts import Parts
@@ -136,6 +136,6 @@ class Counted:
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         route = str(getattr(scope.get("route"), "path", "(none)"))
-        self._counts.requests.labels(scope["method"], route, str(status)).inc()
+        self._counts.requests.labels(method_of(scope["method"]), route, str(status)).inc()
         if not route.endswith("/stream"):
             self._counts.seconds.observe(seconds)

@@ -35,7 +35,11 @@ router = APIRouter(tags=["change"], responses=CHANGE, prefix="/namespaces/{names
 def start_release(
     at: AtDesk, who: Who, namespace: InNamespace, body: Start, key: IdempotencyKey = None
 ) -> JSONResponse:
-    """Start a release (verb `create` on releases; on rollouts too, where one has to be made)."""
+    """Start a release (verb `create` on releases).
+
+    Where a Rollout has to be made, also on rollouts; to name a metrics provider in an inline
+    policy, also on rolloutpolicies.
+    """
     return _start(at, who, namespace, body, key)
 
 
@@ -72,10 +76,17 @@ def _start(at: Desk, who: Who, namespace: str, body: Start, key: str | None) -> 
     on = body.rollout or body.deployment or ""
     with entry(at.counts, person.name, "start", namespace, on) as said:
         at.require(who, Access("create", namespace))
+        if _names_provider(body):  # which may be sent secrets, as in a RolloutPolicy
+            at.require(who, Access("create", namespace, "rolloutpolicies"))
         mark = _mark(key, who, namespace, "start", body)
         started = start(at.cluster, namespace, request, once=mark, before_rollout=may_make_rollout)
         said |= {"release": name_of(started.release), "version": body.version}
     return _created(at, namespace, started)
+
+
+def _names_provider(body: Start) -> bool:
+    inline = body.policy.inline if body.policy is not None else None
+    return inline is not None and "provider" in inline.model_fields_set
 
 
 @router.post("/releases/{name}/retry", status_code=201, response_model=StartedRelease)

@@ -8,6 +8,14 @@ PREFIX: Final = "rollout_api"
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
+METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+
+
+def method_of(method: str) -> str:
+    """Name a method as a label: anybody can invent more, and each would be a series for ever."""
+    return method if method in METHODS else "other"
+
+
 class Counts:
     """The API's metrics, in the registry of the daemon."""
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rollout.resources.objects import image_of
 from rollout.resources.release import Release, Resolved
 from rollout.resources.rollout import Rollout
 from rollout.resources.writes import Object
@@ -11,12 +12,11 @@ from rollout.resources.writes import Object
 
 @dataclass(frozen=True)
 class Version:
-    """A pod template, and the image that tells it from the one before."""
+    """A pod template, and the image that names it."""
 
     template: Mapping[str, Any] | None = None
     container: str = ""
     image: str = ""
-    stable_image: str = ""
     problem: str = ""
 
 
@@ -36,7 +36,7 @@ def version_of(
 ) -> Version:
     """Say what a release ships; `problem` says why that cannot be told."""
     if resolved is not None:
-        return Version(resolved.template, resolved.container, resolved.image, resolved.stable_image)
+        return Version(resolved.template, resolved.container, resolved.image)
     if target is None or rollout is None:
         return Version()
     template = target["spec"]["template"]
@@ -44,11 +44,10 @@ def version_of(
     name = rollout.spec.target.container or (next(iter(containers)) if len(containers) == 1 else "")
     if name not in containers:
         return Version(problem=_which(rollout.spec.target.container, containers))
-    before = str(containers[name].get("image", ""))
     if release.spec.template is not None:
-        return Version(release.spec.template, name, image_of(release.spec.template, name), before)
-    image = with_version(before, str(release.spec.version))
-    return Version(_with_image(template, name, image), name, image, before)
+        return Version(release.spec.template, name, image_of(release.spec.template, name))
+    image = with_version(str(containers[name].get("image", "")), str(release.spec.version))
+    return Version(_with_image(template, name, image), name, image)
 
 
 def _which(asked: str | None, containers: Mapping[str, Any]) -> str:
@@ -56,12 +55,6 @@ def _which(asked: str | None, containers: Mapping[str, Any]) -> str:
     if asked:
         return f"spec.target.container: there is no container {asked} (there are: {names})"
     return f"spec.target.container: say which container is the version (there are: {names})"
-
-
-def image_of(template: Mapping[str, Any], name: str) -> str:
-    """Return the image of a container of a pod template; empty when there is none."""
-    containers = (template.get("spec") or {}).get("containers") or []
-    return next((str(c.get("image", "")) for c in containers if c.get("name") == name), "")
 
 
 def _with_image(template: Mapping[str, Any], name: str, image: str) -> dict[str, Any]:

@@ -49,7 +49,6 @@ def snapshot(objects: Objects) -> Snapshot:
         template=version.template,
         container=version.container,
         image=version.image,
-        stable_image=version.stable_image,
         template_problem=version.problem,
         verdict=objects.verdict,
         namespace_terminating=objects.namespace_terminating,

@@ -19,7 +19,7 @@ from rollout.commands.request import Request
 from rollout.commands.retry import retry
 from rollout.commands.start import start
 from rollout.kube.cluster import Cluster, ObjectList
-from rollout.kube.errors import AlreadyExists, Unreachable
+from rollout.kube.errors import AlreadyExists, Forbidden, Unreachable
 from rollout.resources.action import ActionType
 from rollout.resources.words import ANSWERS
 from rollout.resources.writes import Create, Delete, Kind, Object, Patch, PatchType, Write
@@ -121,6 +121,78 @@ def test_a_start_whose_answer_was_lost_is_found_again(cluster: Between) -> None:
         start(cluster, SPACE, Request("v2"), once=key())
     again = start(cluster, SPACE, Request("v2"), once=key())
     assert [again.release["metadata"]["uid"]] == [r["metadata"]["uid"] for r in releases(cluster)]
+
+
+def test_a_first_start_whose_answer_was_lost_keeps_its_rollout(cluster: Between) -> None:
+    """Without it the release that is there would be cancelled, and the answer would be untrue."""
+    cluster.cluster.apply(Delete(Kind.ROLLOUT, SPACE, "web"))
+
+    def lose(write: Write) -> None:
+        if write.kind is Kind.RELEASE:
+            cluster.after = lambda _: None
+            raise Unreachable("the answer was lost")
+
+    cluster.after = lose
+    asked = Request("v2", deployment="web")
+    with pytest.raises(Unreachable):
+        start(cluster, SPACE, asked, once=key())
+    again = start(cluster, SPACE, asked, once=key())
+    assert [again.release["metadata"]["uid"]] == [r["metadata"]["uid"] for r in releases(cluster)]
+    assert len(cluster.list(Kind.ROLLOUT, SPACE).items) == 1
+
+
+def test_a_first_start_that_is_refused_leaves_no_rollout(cluster: Between) -> None:
+    cluster.cluster.apply(Delete(Kind.ROLLOUT, SPACE, "web"))
+
+    def refuse(write: Write) -> None:
+        if isinstance(write, Create) and write.kind is Kind.RELEASE:
+            raise Forbidden("you may not")
+
+    cluster.before = refuse
+    with pytest.raises(Forbidden):
+        start(cluster, SPACE, Request("v2", deployment="web"))
+    assert cluster.list(Kind.ROLLOUT, SPACE).items == ()
+
+
+def act(cluster: Cluster, type_: ActionType, by: str = "ana") -> str:
+    (release,) = releases(cluster)
+    asked = ask(cluster, SPACE, release["metadata"]["name"], new_action(type_, by, "", NOW))
+    return asked.message
+
+
+def test_a_second_rollback_is_answered_and_writes_nothing(cluster: Between) -> None:
+    running(cluster)
+    assert "rollback asked for" in act(cluster, ActionType.ROLLBACK)
+    written = len(cluster.writes)
+    assert "rollback was asked for before by ana" in act(cluster, ActionType.ROLLBACK, "bob")
+    assert len(cluster.writes) == written
+
+
+@pytest.mark.parametrize("first", [ActionType.PAUSE, ActionType.ROLLBACK])
+def test_what_was_asked_and_not_carried_out_is_not_overwritten(
+    cluster: Between, first: ActionType
+) -> None:
+    running(cluster)
+    act(cluster, first)
+    with pytest.raises(CommandRefusedError, match=f"{first} by ana comes first"):
+        act(cluster, ActionType.PROMOTE, "bob")
+    assert releases(cluster)[0]["spec"]["action"]["type"] == first
+
+
+def test_the_same_twice_before_it_is_carried_out_is_once(cluster: Between) -> None:
+    """A person who presses twice must not promote two steps."""
+    running(cluster)
+    act(cluster, ActionType.PROMOTE)
+    assert "promote was asked for before by ana" in act(cluster, ActionType.PROMOTE)
+    assert "promote was asked for before by ana" in act(cluster, ActionType.PROMOTE, "bob")
+    assert releases(cluster)[0]["spec"]["action"]["by"] == "ana"
+
+
+def test_a_rollback_takes_the_place_of_what_was_not_carried_out(cluster: Between) -> None:
+    running(cluster)
+    act(cluster, ActionType.PROMOTE)
+    act(cluster, ActionType.ROLLBACK, "bob")
+    assert releases(cluster)[0]["spec"]["action"]["by"] == "bob"
 
 
 def test_of_two_starts_at_the_same_moment_the_later_finds_the_earlier(cluster: Between) -> None:

@@ -332,6 +332,15 @@ STORIES: tuple[Story, ...] = (
         deeds=(Deed(waiting("Approval"), act("promote")),),
     ),
     Story(
+        "resume does not approve",
+        Phase.ROLLED_BACK,
+        "ApprovalTimedOut",
+        strategy=canary(
+            steps=[{"weight": 20, "minDuration": "2s", "approval": {"timeout": "10s"}}]
+        ),
+        deeds=(Deed(waiting("Approval"), act("resume")),),
+    ),
+    Story(
         "approval times out",
         Phase.ROLLED_BACK,
         "ApprovalTimedOut",

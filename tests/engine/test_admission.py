@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rollout.engine.admission import admit, objections
+from rollout.engine.admission import APPROVAL, admit, objections
 from rollout.resources.action import Action, ActionType
 from rollout.resources.duration import seconds
 from rollout.resources.release import Ending, PausedFrom, Phase, ReleaseStatus
@@ -253,7 +253,7 @@ def action(type_: ActionType) -> Action:
 
 def status(phase: Phase, **fields: Any) -> ReleaseStatus:
     if phase is Phase.PAUSED:
-        where = PausedFrom(phase=Phase.PROGRESSING, step=0, reason="Approval", held=seconds(1))
+        where = PausedFrom(phase=Phase.PROGRESSING, step=0, reason="Undecided", held=seconds(1))
         fields.setdefault("paused_from", where)
     return ReleaseStatus(phase=phase, **fields)
 
@@ -297,6 +297,15 @@ def test_an_action_is_possible_where_it_means_something(
     type_: ActionType, phases: set[Phase]
 ) -> None:
     assert {p for p in OPEN if admit(action(type_), status(p)).accepted} == phases
+
+
+def test_only_promote_opens_a_gate() -> None:
+    where = PausedFrom(phase=Phase.PROGRESSING, step=0, reason=APPROVAL, held=seconds(1))
+    paused = status(Phase.PAUSED, paused_from=where)
+    refused = admit(action(ActionType.RESUME), paused)
+    assert not refused.accepted
+    assert "`rollout promote` gives it" in refused.message
+    assert admit(action(ActionType.PROMOTE), paused).accepted
 
 
 def test_a_cutover_cannot_be_paused_half_way() -> None:

@@ -10,7 +10,9 @@ from rollout.resources.words import LATCH, POD_TEMPLATE_HASH, RESTORE, RESTORE_F
 from rollout.resources.writes import Kind
 from rollout.simulate.world import Cut, World
 from rollout.translation.deployments import without_hash
-from tests.engine.commits import STORIES, End, Story, idle, releases, shipped
+from tests.engine.commit_stories import STORIES
+from tests.engine.commits import End, Story, idle, releases, shipped
+from tests.engine.cuts import sweep
 from tests.engine.play import image_of
 from tests.engine.watch import Watch
 
@@ -116,17 +118,5 @@ def test_commits_end_as_they_must(story: Story) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_commits_cut_after_some_writes_end_the_same(story: Story, every_cut: int) -> None:
-    sweep(story, range(1 + STORIES.index(story) % every_cut, 250, every_cut))
-
-
-def sweep(story: Story, cuts: range) -> None:
-    whole = Play(story)
-    whole.tell()
-    for cut in [cut for cut in cuts if cut < len(whole.world.done)]:
-        play = Play(story)
-        try:
-            play.tell(cut)
-            check_end(play)
-        except (AssertionError, TimeoutError) as error:
-            last = play.world.done[cut - 1].action
-            pytest.fail(f"cut after write {cut} ({last}): {error}")
+    cuts = range(1 + STORIES.index(story) % every_cut, 250, every_cut)
+    sweep(lambda: Play(story), check_end, cuts)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.engine.cuts import sweep
 from tests.engine.every_write import EVERY_WRITE
 from tests.engine.hands import HANDS
 from tests.engine.modes import MODES
@@ -29,31 +30,20 @@ def test_a_story_ends_as_it_must(story: Story) -> None:
 @pytest.mark.parametrize("story", PLAIN, ids=lambda story: story.name)
 def test_a_story_cut_here_and_there_ends_the_same(story: Story) -> None:
     """A thin sample of the sweep below, for every run."""
-    sweep(story, range(3, 200, 23))
+    sweep(lambda: Play(story), check_end, range(3, 200, 23))
 
 
 @pytest.mark.sweep
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("story", WHOLE, ids=lambda story: story.name)
 def test_a_story_cut_after_any_write_ends_the_same(story: Story) -> None:
-    sweep(story, range(1, 200))
+    sweep(lambda: Play(story), check_end, range(1, 200))
 
 
 @pytest.mark.sweep
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("story", THINNED, ids=lambda story: story.name)
 def test_a_story_cut_after_some_writes_ends_the_same(story: Story, every_cut: int) -> None:
-    sweep(story, range(1 + THINNED.index(story) % every_cut, 200, every_cut))
-
-
-def sweep(story: Story, cuts: range) -> None:
-    whole = Play(story)
-    whole.tell()
-    for cut in [cut for cut in cuts if cut < len(whole.world.done)]:
-        play = Play(story)
-        try:
-            play.tell(cut)
-            check_end(play)
-        except (AssertionError, TimeoutError) as error:
-            last = play.world.done[cut - 1].action
-            pytest.fail(f"cut after write {cut} ({last}): {error}")
+    sweep(
+        lambda: Play(story), check_end, range(1 + THINNED.index(story) % every_cut, 200, every_cut)
+    )

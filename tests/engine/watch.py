@@ -258,7 +258,8 @@ class Watch:
         An edit that rolls natively before anybody can pause it is the exception, in a target
         that serves as it is.
         """
-        if release.status.resolved is None or self.story.edits or self.story.weighted_surge:
+        resolved = release.status.resolved
+        if resolved is None or self.story.edits or self.story.weighted_surge:
             return
         if release.status.phase.ended:
             return
@@ -268,7 +269,7 @@ class Watch:
                 POD_TEMPLATE_HASH not in service["spec"]["selector"]
                 for service in self.world.all(Kind.SERVICE)
             )
-            known = image.endswith((":v1", ":v2"))
+            known = image in {resolved.image, resolved.stable_image}
             assert known or not wide or not ready(pod), f"I8: a wide Service selects {image}"
 
 

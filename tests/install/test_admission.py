@@ -189,6 +189,70 @@ def test_a_release_is_started_in_the_own_name_and_with_the_right_to_act(place: P
     assert start("alice", by="alice", action=action("pause", "alice")).returncode == 0
 
 
+@pytest.fixture
+def carol(place: Place) -> str:
+    """Somebody who ships, as a pipeline does: creates releases and changes Rollouts, no more."""
+    rights = (
+        "--verb=get,list,create,patch",
+        "--resource=releases.rollout.dev,rollouts.rollout.dev",
+    )
+    place.plane.kubectl("create", "role", "ships", *rights, namespace=place.namespace)
+    bind = ("create", "rolebinding", "carol", "--role=ships", "--user=carol")
+    place.plane.kubectl(*bind, namespace=place.namespace)
+    until(lambda: place.kubectl("carol", "auth", "can-i", "create", "rel").returncode == 0)
+    return "carol"
+
+
+def ship(place: Place, user: str, **spec: Any) -> Done:
+    body = build.release()
+    body["metadata"] = {"generateName": "web-v3-"}
+    body["spec"] = {"rollout": "web", "version": "v3", **spec}
+    return place.kubectl(user, "create", "-f", "-", stdin=json.dumps(body))
+
+
+INLINE: Final = {"inline": {"metrics": [{"name": "errors", "kind": "Ratio"}]}}
+AT_MINE: Final = {
+    "inline": {
+        **INLINE["inline"],
+        "provider": {
+            "kind": "Prometheus",
+            "address": "http://mine.example.com",
+            "bearerToken": {"secretRef": {"name": "prometheus", "key": "token"}},
+        },
+    }
+}
+
+
+def test_the_fast_path_needs_the_right_to_promote_fully(place: Place, carol: str) -> None:
+    assert ship(place, carol).returncode == 0
+    done = ship(place, carol, fast=True)
+    assert done.returncode == 1
+    assert '"carol" may not start a release on the fast path (spec.fast: true)' in done.stderr
+    assert "resources: [releases], verbs: [promoteFull]}" in done.stderr
+    assert ship(place, "alice", fast=True).returncode == 0
+
+
+def test_who_may_not_write_policies_names_no_provider_inline(place: Place, carol: str) -> None:
+    assert ship(place, carol, overrides={"policy": INLINE}).returncode == 0
+    done = ship(place, carol, overrides={"policy": AT_MINE})
+    assert done.returncode == 1
+    assert 'spec.overrides.policy.inline.provider: "carol" may not name a metrics' in done.stderr
+    assert "resources: [rolloutpolicies], verbs: [create]}" in done.stderr
+    assert ship(place, "alice", overrides={"policy": AT_MINE}).returncode == 0
+
+
+def test_nor_in_a_rollout_unless_it_is_there_already(place: Place, carol: str) -> None:
+    def name(user: str, policy: Any, **spec: Any) -> Done:
+        body = json.dumps({"spec": {"policy": policy, **spec}})
+        return place.kubectl(user, "patch", "ro", "web", "--type=merge", "-p", body)
+
+    done = name(carol, {"name": None, **AT_MINE})
+    assert done.returncode == 1
+    assert 'spec.policy.inline.provider: "carol" may not name a metrics provider' in done.stderr
+    assert name("alice", {"name": None, **AT_MINE}).returncode == 0
+    assert name(carol, AT_MINE, historyLimit=5).returncode == 0
+
+
 def test_the_controller_writes_actions_for_others(place: Place) -> None:
     body = {"spec": {"action": action("promote", "zoe")}}
     write = Patch(Kind.RELEASE, place.namespace, "web-v2", PatchType.MERGE, body)

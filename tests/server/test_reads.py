@@ -147,6 +147,20 @@ def test_reads_cost_the_cluster_nothing_but_reviews(own: Rig) -> None:
     assert rig.count("requests_total", method="GET", route=route, status="200") == 20
 
 
+def test_invented_methods_are_one_series(rig: Rig) -> None:
+    """Anybody can send them, without a token."""
+    for number in range(20):
+        rig.client().request(f"EVIL{number}", f"{rig.root}/releases")
+    labels = {
+        s.labels["method"]
+        for m in rig.registry.collect()
+        for s in m.samples
+        if "method" in s.labels
+    }
+    assert "other" in labels
+    assert not [label for label in labels if label.startswith("EVIL")]
+
+
 def test_before_the_caches_are_filled_it_says_so() -> None:
     with Rig(filled=False) as rig:
         answer = rig.client().get(f"{rig.root}/releases")
