@@ -6,6 +6,7 @@ does not (days, weeks), so the text is checked before it is read.
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 import durationpy
@@ -20,6 +21,7 @@ def seconds(count: float) -> timedelta:
     return timedelta(seconds=count)
 
 
+@lru_cache(maxsize=1024)  # the same few in every release, read again in every pass
 def parse_duration(text: str) -> timedelta:
     """Read a Go duration such as `1m30s`.
 
@@ -40,6 +42,7 @@ def parse_duration(text: str) -> timedelta:
     return value
 
 
+@lru_cache(maxsize=1024)
 def format_duration(value: timedelta) -> str:
     """Say a duration as Go reads it, in its shortest form: `1h`, `1m30s`, `250ms`, `0s`."""
     milliseconds = round(value / timedelta(milliseconds=1))

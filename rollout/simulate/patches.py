@@ -1,6 +1,6 @@
 """The three kinds of patch that the API takes, as functions from object to object."""
 
-import copy
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,7 +45,7 @@ def _json_patch(obj: Object, body: Any) -> Json:
     """JSON patch, RFC 6902, but that `replace` adds what is missing, as the real server does it."""
     if not isinstance(body, Sequence) or isinstance(body, str):
         raise bad_request("error decoding patch: expected a list of operations")
-    result: Any = copy.deepcopy(dict(obj))
+    result: Any = json.loads(json.dumps(obj))  # a third of what deepcopy costs
     try:
         for operation in body:
             patch = jsonpatch.JsonPatch([_lenient(operation, result)])

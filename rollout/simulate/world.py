@@ -6,6 +6,7 @@ ask of every moment: was a request lost, did a pod stop while a router may still
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -35,10 +36,6 @@ LAG: Final = timedelta(milliseconds=500)
 
 LONGEST: Final = timedelta(minutes=10)
 """How long a story may take."""
-
-
-class Cut(Exception):  # noqa: N818 - it is no error: the controller is killed here
-    """The controller is killed after this write."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +125,14 @@ class Sight:
     complaints: list[str] = field(default_factory=list)
     stopped: set[str] = field(default_factory=set)
 
+    def fork(self) -> "Sight":
+        """The same, to go its own way."""
+        return Sight(dict(self.sent), list(self.complaints), set(self.stopped))
+
+
+def _nothing(*_: object) -> None:
+    """Nobody wants to know."""
+
 
 class World:
     """A cluster with one service, its load, and one release of it."""
@@ -141,21 +146,33 @@ class World:
     ) -> None:
         """Create the objects and let the service come up."""
         self.time = START
-        self.cluster = SimulatedCluster(
-            lambda: self.time, namespaces=(NAMESPACE,), custom_kinds=OUR_KINDS
-        )
+        self.cluster = SimulatedCluster(self._now, namespaces=(NAMESPACE,), custom_kinds=OUR_KINDS)
+        self.behaviour = behaviour
         self.kubelet = VirtualKubelet(self.cluster, behaviour)
         self.judge = judge or Judge()
         self.sight = Sight()
         self.done: list[Done] = []
-        self.fuel: int | None = None
         self.forgiven: set[str] = set()
-        self.after_write: Callable[[Action], None] = lambda _: None
+        self.before_write: Callable[[], None] = _nothing
+        self.after_write: Callable[[Action], None] = _nothing
         self.watching = False
         self.namespace_terminating = False
         for body in objects:
             self.create(body)
         self._come_up()
+
+    def _now(self) -> datetime:
+        return self.time
+
+    def fork(self) -> "World":
+        """The same world as of now, to go its own way; nobody hears of its writes yet."""
+        twin = copy(self)
+        twin.cluster = self.cluster.fork(twin._now)  # noqa: SLF001 - a copy of our own
+        twin.kubelet = VirtualKubelet(twin.cluster, self.behaviour)
+        twin.sight, twin.done = self.sight.fork(), list(self.done)
+        twin.forgiven = set(self.forgiven)
+        twin.before_write = twin.after_write = _nothing
+        return twin
 
     def create(self, body: Object) -> Object:
         """Create an object in the world's namespace."""
@@ -232,7 +249,7 @@ class World:
         return objects, plan(snapshot(objects), self.time)
 
     def one_pass(self, name: str) -> tuple[int, Plan | None]:
-        """Carry out one pass; gives the number of writes. Raises Cut when the fuel is out."""
+        """Carry out one pass; gives the number of writes."""
         decided = self.plan(name)
         if decided is None:
             return 0, None
@@ -258,12 +275,10 @@ class World:
     def _carry_out(self, action: Action, objects: Objects) -> tuple[Objects, int]:
         count, wanted = 0, writes(action, objects)
         for write in wanted:
-            if self.fuel == 0:
-                raise Cut
+            self.before_write()
             answer = self.cluster.apply(write)
             objects = objects.replace(answer)
             count += 1
-            self.fuel = None if self.fuel is None else self.fuel - 1
             self.done.append(Done(self.time, _named(action)))
             self.look()
             self.after_write(action)

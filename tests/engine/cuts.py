@@ -1,7 +1,7 @@
-"""A story told again and again, with the controller killed after another write each time."""
+"""A story in which the controller is killed after a write: at each one the world is forked."""
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import pytest
 
@@ -13,22 +13,39 @@ class Telling(Protocol):
 
     world: World
 
-    def tell(self, cut: int | None = None) -> None:
-        """Play the story; the controller is killed after `cut` writes and another one leads."""
+    def tell(self) -> None:
+        """Play the story."""
+
+    def fork(self) -> Self:
+        """The same telling as of now, to go its own way."""
+
+    def go_on(self, number: int) -> None:
+        """Play on: the controller was killed after so many writes, and another one leads."""
 
 
 T = TypeVar("T", bound=Telling)
 
 
-def sweep(begin: Callable[[], T], check_end: Callable[[T], None], cuts: range) -> None:
-    """Tell a story once whole, then cut after each of some writes: it must end as it must."""
-    whole = begin()
-    whole.tell()
-    for cut in [cut for cut in cuts if cut < len(whole.world.done)]:
-        play = begin()
-        try:
-            play.tell(cut)
-            check_end(play)
-        except (AssertionError, TimeoutError) as error:
-            last = play.world.done[cut - 1].action
-            pytest.fail(f"cut after write {cut} ({last}): {error}")
+def sweep(play: T, check_end: Callable[[T], None], cuts: range) -> None:
+    """Tell a story, and at each of some writes also as if the controller were killed after it."""
+    done = set[int]()
+
+    def cut() -> None:
+        number = len(play.world.done)
+        if number in cuts and number not in done:
+            done.add(number)
+            _tell_on(play.fork(), check_end, number)
+
+    play.world.before_write = cut
+    play.tell()
+    check_end(play)
+    assert done == {cut for cut in cuts if cut < len(play.world.done)}
+
+
+def _tell_on(play: T, check_end: Callable[[T], None], number: int) -> None:
+    last = play.world.done[number - 1].action
+    try:
+        play.go_on(number)
+        check_end(play)
+    except (AssertionError, TimeoutError) as error:
+        pytest.fail(f"cut after write {number} ({last}): {error}")

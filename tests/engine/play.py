@@ -1,16 +1,17 @@
 """A story played in the simulated world, with a controller that may be killed after any write."""
 
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import pytest
 
 from rollout.engine.plan import Action
 from rollout.resources.release import Phase, Release
 from rollout.resources.writes import Kind, Object
-from rollout.simulate.world import Cut, World
+from rollout.simulate.world import World
 from tests.engine.stories import Story
 from tests.engine.watch import Watch, all_is_given_back
 
@@ -80,15 +81,23 @@ class Play:
         stopped = release.status.phase is Phase.PAUSED and release.status.reason == waits
         return release.status.phase.ended or (stopped and len(self.done) == len(self.story.deeds))
 
-    def tell(self, cut: int | None = None) -> None:
-        """Play the story; the controller is killed after `cut` writes; another one leads."""
-        self.world.fuel = cut
-        try:
-            self.world.run(NAME, until=self.over)
-        except Cut:
-            self.world.fuel = None
-            self.world.take_over(NAME, f"{cut}/another")
-            self.world.run(NAME, until=self.over)
+    def tell(self) -> None:
+        """Play the story."""
+        self.world.run(NAME, until=self.over)
+
+    def fork(self) -> Self:
+        """The same telling as of now, to go its own way."""
+        twin = copy(self)
+        twin.world = self.world.fork()
+        twin.watch = self.watch.fork(twin.world)
+        twin.done, twin.noticed = set(self.done), list(self.noticed)
+        twin.world.after_write = twin.written
+        return twin
+
+    def go_on(self, number: int) -> None:
+        """Play on: the controller was killed after so many writes, and another one leads."""
+        self.world.take_over(NAME, f"{number}/another")
+        self.tell()
 
     def settle(self) -> None:
         """Give what was told to stop the time to be gone."""

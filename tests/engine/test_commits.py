@@ -1,14 +1,16 @@
 """Every story of commits, cut after every single write: no commit is lost, none is tried twice."""
 
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Self
 
 import pytest
 
 from rollout.resources.release import Phase, Release
 from rollout.resources.words import LATCH, POD_TEMPLATE_HASH, RESTORE, RESTORE_FINALIZER
 from rollout.resources.writes import Kind
-from rollout.simulate.world import Cut, World
+from rollout.simulate.world import World
 from rollout.translation.deployments import without_hash
 from tests.engine.commit_stories import STORIES
 from tests.engine.commits import End, Story, idle, releases, shipped
@@ -36,6 +38,7 @@ class Play:
 
     story: Story
     world: World = field(init=False)
+    watch: Sentry = field(init=False)
     done: int = 0
     quiet_at: int = -1
 
@@ -43,7 +46,7 @@ class Play:
         self.world = World(self.story.objects(), judge=self.story.judge)
         if self.story.before:
             self.world.patch(Kind.DEPLOYMENT, "web", {"spec": {"paused": True}})
-        self.world.after_write = Sentry(self.world, self.story.watched)
+        self.world.after_write = self.watch = Sentry(self.world, self.story.watched)
 
     def over(self) -> bool:
         """Do what people do now; over when all is done and nothing moves for a while."""
@@ -65,14 +68,21 @@ class Play:
         self.world.advance_to(self.world.time + QUIET)
         return False
 
-    def tell(self, cut: int | None = None) -> None:
-        """Play the story; the controller is killed after `cut` writes and started again."""
-        self.world.fuel = cut
-        try:
-            self.world.live("web", until=self.over)
-        except Cut:
-            self.world.fuel = None
-            self.world.live("web", until=self.over)
+    def tell(self) -> None:
+        """Play the story."""
+        self.world.live("web", until=self.over)
+
+    def fork(self) -> Self:
+        """The same telling as of now, to go its own way."""
+        twin = copy(self)
+        twin.world = self.world.fork()
+        twin.watch = self.watch.fork(twin.world)
+        twin.world.after_write = twin.watch
+        return twin
+
+    def go_on(self, number: int) -> None:  # noqa: ARG002 - which one it was makes no difference
+        """Play on: the controller was killed, and another one begins."""
+        self.tell()
 
 
 def check_end(play: Play) -> None:
@@ -119,4 +129,4 @@ def test_commits_end_as_they_must(story: Story) -> None:
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_commits_cut_after_some_writes_end_the_same(story: Story, every_cut: int) -> None:
     cuts = range(1 + STORIES.index(story) % every_cut, 250, every_cut)
-    sweep(lambda: Play(story), check_end, cuts)
+    sweep(Play(story), check_end, cuts)

@@ -30,20 +30,19 @@ def test_a_story_ends_as_it_must(story: Story) -> None:
 @pytest.mark.parametrize("story", PLAIN, ids=lambda story: story.name)
 def test_a_story_cut_here_and_there_ends_the_same(story: Story) -> None:
     """A thin sample of the sweep below, for every run."""
-    sweep(lambda: Play(story), check_end, range(3, 200, 23))
+    sweep(Play(story), check_end, range(3, 200, 23))
 
 
 @pytest.mark.sweep
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("story", WHOLE, ids=lambda story: story.name)
 def test_a_story_cut_after_any_write_ends_the_same(story: Story) -> None:
-    sweep(lambda: Play(story), check_end, range(1, 200))
+    sweep(Play(story), check_end, range(1, 200))
 
 
 @pytest.mark.sweep
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("story", THINNED, ids=lambda story: story.name)
 def test_a_story_cut_after_some_writes_ends_the_same(story: Story, every_cut: int) -> None:
-    sweep(
-        lambda: Play(story), check_end, range(1 + THINNED.index(story) % every_cut, 200, every_cut)
-    )
+    cuts = range(1 + THINNED.index(story) % every_cut, 200, every_cut)
+    sweep(Play(story), check_end, cuts)

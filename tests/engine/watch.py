@@ -1,6 +1,7 @@
 """I1 to I9, asked of the simulated world after every single write of the controller."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from rollout.engine.plan import (
     Action,
@@ -75,6 +76,10 @@ class Watch:
         self.services_are_narrowed(release)
         self.natively_stopped(release)
         assert self.complaints() == [], "a request was lost: " + str(self.complaints())
+
+    def fork(self, world: World) -> Self:
+        """The same watch over a world that goes its own way."""
+        return replace(self, world=world, sent=set(self.sent), excused=set(self.excused))
 
     def current(self) -> Release | None:
         """The release that runs."""
