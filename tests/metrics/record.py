@@ -4,15 +4,11 @@
 service), sends requests through a canary of 30 %, and writes the pages and the counts of the load
 generator to tests/metrics/recorded/.
 
-There is no ingress-nginx here to record. Its pages are written as its source documents them: names,
-labels and buckets of internal/ingress/metric/collectors/socket.go, and the label `canary` as
-rootfs/etc/nginx/lua/balancer.lua and monitor.lua fill it.
+Those of ingress-nginx are recorded by `record_ingress_nginx.py`.
 """
 
 import json
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,8 +28,8 @@ FLUSH_SECONDS: Final = 2.5
 
 
 def main() -> None:
-    """Record everything anew."""
-    for name in ("http", "envoy", "ingress-nginx"):
+    """Record the pages of the service and of Envoy anew."""
+    for name in ("http", "envoy"):
         (RECORDED / name).mkdir(parents=True, exist_ok=True)
         for old in (RECORDED / name).iterdir():
             old.unlink()
@@ -44,7 +40,6 @@ def main() -> None:
         save(practice, 1)
         save_counts("envoy", "http", send(practice, 400))
         save(practice, 2)
-    ingress_nginx()
 
 
 def objects() -> list[dict[str, Any]]:
@@ -119,94 +114,6 @@ def save_counts(*names_and_counts: Any) -> None:
 
 def write(name: str, file: str, text: str) -> None:
     (RECORDED / name / file).write_text(text)
-
-
-# --- ingress-nginx, as its source documents it
-
-BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-REQUESTS: Final = "nginx_ingress_controller_requests"
-SECONDS: Final = "nginx_ingress_controller_request_duration_seconds"
-CONSTANT: Final = {
-    "controller_class": "k8s.io/ingress-nginx",
-    "controller_namespace": "ingress-nginx",
-    "controller_pod": "ingress-nginx-controller-6bf7bc7f94-zgms5",
-    "method": "GET",
-    "path": "/",
-}
-
-
-@dataclass
-class Route:
-    """Requests of one backend: their times by status."""
-
-    namespace: str
-    service: str
-    canary: str = ""
-    times: dict[str, list[float]] = field(default_factory=dict)
-
-    def labels(self, status: str) -> dict[str, str]:
-        """The labels of its series."""
-        own = {"namespace": self.namespace, "ingress": self.service, "service": self.service}
-        return {**CONSTANT, **own, "canary": self.canary, "host": shop.HOST, "status": status}
-
-
-def ingress_nginx() -> None:
-    """Write two pages: the service, its canary, and neighbours that must not be counted."""
-    stable, canary = Route("default", "web"), Route("default", "web", "default-web-candidate-http")
-    others = [
-        Route("default", "webshop"),
-        Route("other", "web"),
-        Route("other", "web", "other-web-candidate-http"),
-    ]
-    stable.times = {"200": [0.02] * 50, "503": [0.3] * 5}
-    for route in others:
-        route.times = {"200": [0.02] * 50}
-    write("ingress-nginx", "controller.1.txt", page([stable, *others]))
-    stable.times["200"] += [0.02] * 120 + [0.3] * 6 + [3.0] * 2
-    stable.times["503"] += [0.001]
-    # The canary's first requests: its series did not exist before.
-    canary.times = {"200": [0.02] * 30 + [0.7] * 4, "500": [0.02] * 5 + [1.5] * 2, "404": [0.02]}
-    for route in others:
-        route.times["500"] = [5.0] * 40
-    write("ingress-nginx", "controller.2.txt", page([stable, canary, *others]))
-    counts = {"stable": {"bad": 1, "total": 129}, "candidate": {"bad": 7, "total": 42}}
-    write("ingress-nginx", "counted.json", json.dumps(counts, indent=1) + "\n")
-
-
-def page(routes: list[Route]) -> str:
-    """Give a page as Go's client library writes it: families and labels in order."""
-    shown = [
-        (route.labels(status), times)
-        for route in routes
-        for status, times in sorted(route.times.items())
-    ]
-    lines = [
-        f"# HELP {SECONDS} The request processing time in milliseconds",
-        f"# TYPE {SECONDS} histogram",
-    ]
-    for labels, times in shown:
-        lines += histogram(labels, times)
-    lines += [
-        f"# HELP {REQUESTS} The total number of client requests",
-        f"# TYPE {REQUESTS} counter",
-    ]
-    lines += [line(REQUESTS, labels, len(times)) for labels, times in shown]
-    return "\n".join(lines) + "\n"
-
-
-def histogram(labels: Mapping[str, str], times: list[float]) -> Iterator[str]:
-    for bound in BUCKETS:
-        within = sum(seconds <= bound for seconds in times)
-        yield line(f"{SECONDS}_bucket", labels, within, f"{bound:g}")
-    yield line(f"{SECONDS}_bucket", labels, len(times), "+Inf")
-    yield line(f"{SECONDS}_sum", labels, round(sum(times), 6))
-    yield line(f"{SECONDS}_count", labels, len(times))
-
-
-def line(name: str, labels: Mapping[str, str], value: float, bound: str = "") -> str:
-    pairs = [f'{label}="{text}"' for label, text in sorted(labels.items())]
-    pairs += [f'le="{bound}"'] if bound else []
-    return f"{name}{{{','.join(pairs)}}} {value:g}"
 
 
 if __name__ == "__main__":

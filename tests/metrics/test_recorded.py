@@ -1,11 +1,12 @@
 """The compiled PromQL of each preset, run by a real Prometheus on what exporters really show.
 
 The pages in `recorded/` were taken before and after requests that were counted one by one; see
-`record.py` for how, and for what of it is written instead of recorded.
+`record.py` and `record_ingress_nginx.py` for how, and for what in front of the latter is played.
 """
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -27,13 +28,13 @@ from rollout.resources.policy import Preset, RolloutPolicySpec
 from rollout.resources.policy_file import read_policy
 from rollout.resources.provider import PrometheusProvider
 from tests.analysis.build import pair
-from tests.metrics.record import RECORDED, REQUESTS
+from tests.metrics.record import RECORDED
+from tests.metrics.record_ingress_nginx import BOUNDS, REQUESTS, WILDCARD, after, before, counted
 from tests.metrics.servers import answering
 from tests.prometheus.config import Target
 from tests.prometheus.server import Prometheus as Server
 
 PATIENCE: Final = 20.0
-BOUNDS: Final = (0.25, 1.0)
 
 
 @dataclass
@@ -71,7 +72,7 @@ class Pages:
     def query(self) -> TrackQuery:
         """What a release of the service asks."""
         return TrackQuery(
-            "default",
+            "shop" if self.name == "ingress-nginx" else "default",
             Side("s", "web", self._pods("stable")),
             Side("c", "web-candidate", self._pods("candidate"), route="web"),
         )
@@ -80,9 +81,9 @@ class Pages:
         names = [one.partition(".")[2] for one in self.exporters if one.startswith(f"{track}.")]
         return tuple(PodAddress(name, "127.0.0.1", 1) for name in names)
 
-    def counted(self) -> dict[str, dict[str, int]]:
+    def counted(self) -> dict[str, dict[str, Any]]:
         """What the load generator counted between the recordings, by track."""
-        found: dict[str, dict[str, int]] = json.loads(
+        found: dict[str, dict[str, Any]] = json.loads(
             (RECORDED / self.name / "counted.json").read_text()
         )
         return found
@@ -202,7 +203,7 @@ def slower(pages: Pages, preset: Preset, track: str, bound: float) -> tuple[floa
     for sign, number in ((-1, 1), (1, 2)):
         for exporter in pages.exporters:
             text = (RECORDED / pages.name / f"{exporter}.{number}.txt").read_text()
-            for sample in buckets(text, f"{names.metric}_bucket"):
+            for sample in samples(text, f"{names.metric}_bucket"):
                 if not belongs(preset, exporter, sample.labels, track):
                     continue
                 edge = float(sample.labels["le"])
@@ -211,7 +212,7 @@ def slower(pages: Pages, preset: Preset, track: str, bound: float) -> tuple[floa
     return total - within, total
 
 
-def buckets(text: str, name: str) -> Iterator[Any]:
+def samples(text: str, name: str) -> Iterator[Any]:
     for family in text_string_to_metric_families(text):
         yield from (sample for sample in family.samples if sample.name == name)
 
@@ -223,8 +224,8 @@ def belongs(preset: Preset, exporter: str, labels: dict[str, str], track: str) -
     if preset is Preset.ENVOY:
         service = labels["envoy_cluster_name"].split("_")[1:2]
         return service == ["web-candidate" if aside else "web"]
-    mine = (labels["namespace"], labels["service"]) == ("default", "web")
-    return mine and labels["canary"] == ("default-web-candidate-http" if aside else "")
+    mine = (labels["namespace"], labels["service"]) == ("shop", "web")
+    return mine and labels["canary"] == ("shop-web-candidate-http" if aside else "")
 
 
 # --- what the recordings are
@@ -248,6 +249,31 @@ def test_a_canary_of_ingress_nginx_is_counted_under_the_users_service() -> None:
     """Why the tracks cannot be told apart by Service."""
     text = (RECORDED / "ingress-nginx" / "controller.2.txt").read_text()
     found = [line for line in text.splitlines() if line.startswith(f"{REQUESTS}{{")]
-    canary = [line for line in found if 'canary="default-web-candidate-http"' in line]
-    assert len(canary) == 3
+    canary = [line for line in found if 'canary="shop-web-candidate-http"' in line]
+    assert len(canary) == 4
     assert all('service="web"' in line and 'ingress="web"' in line for line in canary)
+
+
+def test_ingress_nginx_counts_each_message_unless_its_host_is_one_by_wildcard() -> None:
+    """The recording is of these messages, and a wildcard's hosts are in no series."""
+    names = ("namespace", "ingress", "service", "canary", "host", "path", "method", "status")
+    sent = before() + after()
+    kept = [message for message in sent if message["host"] != WILDCARD.host]
+    assert len(kept) < len(sent)
+    text = (RECORDED / "ingress-nginx" / "controller.2.txt").read_text()
+    shown = {
+        tuple(sample.labels[name] for name in names): sample.value
+        for sample in samples(text, f"{REQUESTS}_total")  # so called by the parser only
+    }
+    assert shown == Counter(tuple(message[name] for name in names) for message in kept)
+    assert Pages("ingress-nginx").counted() == counted(after())
+
+
+@pytest.mark.parametrize("track", ["stable", "candidate"])
+@pytest.mark.parametrize("bound", BOUNDS)
+def test_the_buckets_of_ingress_nginx_are_in_seconds(track: str, bound: float) -> None:
+    """Its help text says milliseconds."""
+    pages = Pages("ingress-nginx")
+    counts = pages.counted()[track]
+    expected = (counts["slower"][f"{bound:g}"], counts["total"])
+    assert slower(pages, Preset.INGRESS_NGINX, track, bound) == expected

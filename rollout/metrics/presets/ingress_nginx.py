@@ -5,8 +5,11 @@ counted under the user's Ingress and Service too. Only the label `canary` tells 
 empty, or names the canary backend as namespace, Service and port (`shop-web-candidate-80`).
 
 `request_duration_seconds` is the whole time of a request, reading from and writing to the client
-included. Where Prometheus renames the controller's labels (`exported_namespace`), because its own
-targets have labels of that name, say so in the provider's `trackMatchers`, or scrape with
+included; in seconds, though its help text says milliseconds. A rule whose host is empty or has a
+wildcard is by default in no series; `--metrics-per-host=false` of the controller adds it.
+
+Where Prometheus renames the controller's labels (`exported_namespace`), because its own targets
+have labels of that name, say so in the provider's `trackMatchers`, or scrape with
 `honorLabels: true`.
 """
 
