@@ -14,6 +14,7 @@ from rollout.kube.reviews import Access
 from rollout.report.started import on_its_way
 from rollout.resources.model import Model
 from rollout.resources.objects import name_of
+from rollout.resources.provider import PrometheusProvider
 from rollout.server.answers import CHANGE
 from rollout.server.desk import (
     AtDesk,
@@ -86,7 +87,7 @@ def _start(at: Desk, who: Who, namespace: str, body: Start, key: str | None) -> 
 
 def _names_provider(body: Start) -> bool:
     inline = body.policy.inline if body.policy is not None else None
-    return inline is not None and "provider" in inline.model_fields_set
+    return inline is not None and isinstance(inline.provider, PrometheusProvider)
 
 
 @router.post("/releases/{name}/retry", status_code=201, response_model=StartedRelease)

@@ -41,6 +41,7 @@ USERS: Final[Mapping[str, Sequence[str]]] = {
     "edge": (),
     "alice": ("developers",),
     "bob": ("developers",),
+    "carol": ("developers",),
 }
 """Users of every control plane and their groups; only `admin` may do anything without a role."""
 

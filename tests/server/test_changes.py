@@ -43,6 +43,17 @@ def test_a_start_is_recorded_under_the_name_of_who_asked(idle: Rig) -> None:
     assert followed.json()["metadata"]["name"] == name
 
 
+def test_only_who_may_write_policies_names_a_provider_inline(idle: Rig) -> None:
+    """The controller is exempt from the admission policy, so it asks for who asks it."""
+    provider = {"kind": "Prometheus", "address": "http://mine.example.com"}
+    policy = {"inline": {**POLICY["inline"], "provider": provider}}
+    start = f"{idle.root}/releases"
+    said = problem(idle.client("dev").post(start, json={"version": "v3", "policy": policy}), 403)
+    assert said["missing"]["resource"] == "rolloutpolicies"
+    assert len(idle.releases()) == 1
+    assert idle.client("dev").post(start, json={"version": "v3"}).status_code == 201
+
+
 def test_a_start_of_a_deployment_makes_its_rollout_and_says_what_it_assumed(bare: Rig) -> None:
     body = {"version": "v2", "deployment": "web"}
     answer = bare.client().post(f"{bare.root}/releases", json=body)
