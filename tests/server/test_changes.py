@@ -48,7 +48,9 @@ def test_only_who_may_write_policies_names_a_provider_inline(idle: Rig) -> None:
     provider = {"kind": "Prometheus", "address": "http://mine.example.com"}
     policy = {"inline": {**POLICY["inline"], "provider": provider}}
     start = f"{idle.root}/releases"
-    said = problem(idle.client("dev").post(start, json={"version": "v3", "policy": policy}), 403)
+    said = problem(
+        idle.client("dev").post(start, json={"version": "v3", "policy": policy}), 403, "forbidden"
+    )
     assert said["missing"]["resource"] == "rolloutpolicies"
     assert len(idle.releases()) == 1
     assert idle.client("dev").post(start, json={"version": "v3"}).status_code == 201
