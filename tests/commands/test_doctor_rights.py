@@ -1,5 +1,10 @@
 """Rights that are lacking, of people and of the controller, each with the rule that gives it."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from rollout.commands.doctor.examine import Visit, examine
@@ -7,24 +12,122 @@ from rollout.commands.doctor.finding import Level
 from rollout.commands.doctor.rights import OF_A_PERSON, OF_NO_NAMESPACE, OF_THE_CONTROLLER, of_lease
 from rollout.kube.client import HttpCluster
 from rollout.resources.crd import definitions
-from rollout.resources.writes import Create, Kind
+from rollout.resources.writes import BY_KIND_NAME, Create, Kind
 from rollout.sandbox.apiserver import ApiServer
 from rollout.sandbox.apiserver.users import EVERYTHING, User
-from tests.commands.ward import ACCOUNT, NOW, TOKENS, Ward, ward
+from tests import build
+from tests.commands.ward import ACCOUNT, NOW, TOKENS, Ward, define_kinds, ward
+from tests.controlplane.access import Access as ControlPlane
+from tests.install.installed import ROOT
+from tests.sandbox.practice import until
 
 __all__ = ["ward"]
 pytestmark = pytest.mark.system
+ACT = "act on one that runs"
+ACTIONS = "take the actions of these names"
+START = "start one"
+MAKE = "make a Rollout, by init or a first start"
+DISCARD = "discard an edit"
 
 
 def test_rights_that_a_person_lacks_are_named_with_the_rule_that_gives_them(ward: Ward) -> None:
     found = [f for f in ward.bad("reader") if f.check == "rights"]
-    first = found[0]
-    assert first.level is Level.PROBLEM
-    assert "you may not create, patch releases.rollout.dev in namespace default" in first.message
-    rule = '{apiGroups: ["rollout.dev"], resources: [releases], verbs: [create, patch]}'
-    assert rule in first.mend
-    assert [f.level for f in found[1:]] == [Level.WARNING] * 3
-    assert "discard-edit" in found[2].message
+    assert {f.level for f in found} == {Level.WARNING}
+    said = {f.message.partition(", which is needed to ")[2]: f for f in found}
+    assert list(said) == [
+        "act on one that runs",
+        "take the actions of these names",
+        "start one",
+        "make a Rollout, by init or a first start",
+        "discard an edit",
+    ]
+    assert said["start one"].message == (
+        "you may not create releases.rollout.dev in namespace default, which is needed to start one"
+    )
+    assert said["start one"].mend == (
+        'if that is wanted: add {apiGroups: ["rollout.dev"], resources: [releases], '
+        "verbs: [create]} to a Role that is bound to you"
+    )
+
+
+def test_who_may_not_even_look_has_a_problem(ward: Ward) -> None:
+    found = [f for f in ward.visit("starter") if f.check == "rights"]
+    assert found[0].level is Level.PROBLEM
+    assert found[0].message == (
+        "you may not get, list releases.rollout.dev and list rollouts.rollout.dev in namespace "
+        "default, which is needed to look at releases"
+    )
+    assert found[0].mend == (
+        'add {apiGroups: ["rollout.dev"], resources: [releases], verbs: [get, list]} and '
+        '{apiGroups: ["rollout.dev"], resources: [rollouts], verbs: [list]} to a Role that is '
+        "bound to you"
+    )
+    assert "in namespace default you may act on one that runs" in found[-1].message
+
+
+@pytest.fixture
+def peopled(control_plane: ControlPlane, namespace: str) -> ControlPlane:
+    """A namespace with a service, in a cluster that has the roles for people."""
+    ca = str(control_plane.ca_file)
+    with HttpCluster.for_server(control_plane.url, control_plane.token(), ca) as cluster:
+        define_kinds(cluster, namespace)
+        for body in (build.deployment(), build.service(), build.ingress(), build.rollout()):
+            cluster.apply(Create(BY_KIND_NAME[body["kind"]], namespace, body))
+    roles = str(ROOT / "manifests" / "install" / "people-roles.yaml")
+    control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", roles)
+    return control_plane
+
+
+def bind(plane: ControlPlane, namespace: str, role: str, probe: str) -> None:
+    """Give bob a role, and wait until the server heeds it."""
+    made = ("create", "rolebinding", "doctor", f"--clusterrole={role}", "--user=bob")
+    plane.kubectl(*made, namespace=namespace)
+
+    def heeded() -> bool:
+        asked = ("auth", "can-i", *probe.split())
+        return not plane.kubectl(*asked, user="bob", namespace=namespace, check=False).returncode
+
+    until(heeded, f"bob may {probe}")
+
+
+@pytest.mark.controlplane
+@pytest.mark.parametrize(
+    ("role", "probe", "lacks"),
+    [
+        ("view", "list releases.rollout.dev", [ACT, ACTIONS, START, MAKE, DISCARD]),
+        ("edit", "create releases.rollout.dev", []),
+        ("rollout-view", "list releases.rollout.dev", [ACT, ACTIONS, START, MAKE, DISCARD]),
+        ("rollout-on-call", "rollback releases.rollout.dev", [ACTIONS, START, MAKE, DISCARD]),
+    ],
+)
+def test_each_role_for_people_is_well_and_says_what_it_does_not_give(
+    peopled: ControlPlane,
+    namespace: str,
+    tmp_path: Path,
+    *,
+    role: str,
+    probe: str,
+    lacks: list[str],
+) -> None:
+    bind(peopled, namespace, role, probe)
+    kubeconfig = peopled.write_kubeconfig(tmp_path / "bob", user="bob", namespace=namespace)
+    command = [
+        sys.executable,
+        "-m",
+        "rollout",
+        "doctor",
+        "--kubeconfig",
+        str(kubeconfig),
+        "-o",
+        "json",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    found = json.loads(done.stdout)
+    rights = [finding for finding in found if finding["check"] == "rights"]
+    assert [one["message"].partition(", which is needed to ")[2] for one in rights[:-1]] == lacks
+    assert rights[-1]["level"] == "ok"
+    assert [finding for finding in found if finding["level"] == "problem"] == []
+    assert done.returncode == 0
 
 
 def test_rights_that_the_controller_lacks_are_named(ward: Ward) -> None:
@@ -33,7 +136,10 @@ def test_rights_that_the_controller_lacks_are_named(ward: Ward) -> None:
     said = "\n".join(f.message for f in found)
     assert f"{ACCOUNT} may not patch releases/status.rollout.dev in namespace default" in said
     assert "may not watch, create, patch, delete services in namespace default" in said
-    assert "may not create leases.coordination.k8s.io in namespace rollout-system" in said
+    assert (
+        "may not create leases.coordination.k8s.io and watch, patch leases.coordination.k8s.io "
+        "rollout-controller in namespace rollout-system, which is needed to lead alone"
+    ) in said
     mended = "\n".join(f.mend for f in found)
     assert "verbs: [watch, patch], resourceNames: [rollout-controller]}" in mended
 

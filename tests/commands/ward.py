@@ -24,6 +24,7 @@ ACCOUNT = "system:serviceaccount:rollout-system:rollout-controller"
 TOKENS = {
     "admin": User("admin", ("system:masters",)),
     "reader": User("reader", rules=(Rule(frozenset({"get", "list"}), frozenset({"*"})),)),
+    "starter": User("starter", rules=(Rule(frozenset({"patch"}), frozenset({"*"})),)),
     "controller": User(ACCOUNT, rules=(Rule(frozenset({"get", "list"}), frozenset({"*"})),)),
     "strong": User("strong", rules=EVERYTHING),
 }
