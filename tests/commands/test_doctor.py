@@ -88,7 +88,9 @@ def test_a_controller_that_is_not_alive_is_a_problem(
         ward.cluster.apply(Delete(Kind.LEASE, "default", "rollout-controller"))
     else:
         ward.patch(Kind.LEASE, "rollout-controller", lease)
-    assert said in one(ward.bad(), Level.PROBLEM, "controller").message
+    found = one(ward.bad(), Level.PROBLEM, "controller")
+    assert said in found.message
+    assert "start one: `rollout install --image IMAGE | kubectl apply -f -`" in found.mend
 
 
 def test_a_service_that_cannot_be_steered_is_a_problem_with_the_words_of_the_rules(
@@ -178,7 +180,7 @@ def test_an_autoscaler_that_follows_memory_is_a_warning(ward: Ward) -> None:
 
 def test_a_namespace_without_a_rollout_is_a_warning(ward: Ward) -> None:
     ward.cluster.apply(Delete(Kind.ROLLOUT, "default", "web"))
-    assert "rollout init" in one(ward.bad(), Level.WARNING, "rollouts").mend
+    assert "`rollout init DEPLOYMENT`" in one(ward.bad(), Level.WARNING, "rollouts").mend
 
 
 def test_a_rollout_that_is_not_there_is_refused_with_those_that_are(ward: Ward) -> None:

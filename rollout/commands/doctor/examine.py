@@ -87,7 +87,7 @@ def _rollouts(cluster: Cluster, visit: Visit, now: datetime) -> Iterator[Finding
     if visit.rollout is not None:
         found = (find_rollout(cluster, visit.namespace, visit.rollout),)
     if not found:
-        mend = "`rollout init --deployment NAME` words one"
+        mend = "`rollout init DEPLOYMENT` words one"
         yield warning("rollouts", f"there is no Rollout in namespace {visit.namespace}", mend)
     for rollout in found:
         name = name_of(rollout)
