@@ -1,12 +1,18 @@
 """Metrics that are there, and those that are not: of which track, and what to do."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from rollout.commands.doctor.finding import Level
-from rollout.resources.writes import Kind
-from tests.commands.ward import Ward, one, ward
+from rollout.resources.objects import name_of
+from rollout.resources.writes import Kind, Object
+from tests.commands.ward import Ward, inline, one, prometheus, ward
+from tests.metrics.pods import SamplePod
+from tests.prometheus.server import Prometheus
+from tests.sandbox.practice import until
 
-__all__ = ["ward"]
+__all__ = ["prometheus", "ward"]
 pytestmark = pytest.mark.system
 
 
@@ -36,3 +42,117 @@ def test_a_prometheus_that_cannot_be_reached_from_here_is_a_warning(ward: Ward) 
     provider = {"kind": "Prometheus", "address": "http://127.0.0.1:1"}
     ward.patch(Kind.ROLLOUT, "web", {"spec": {"policy": {"inline": {"provider": provider}}}})
     assert "does not answer" in one(ward.bad(), Level.WARNING, "web: metrics").message
+
+
+@pytest.fixture
+def candidate() -> Iterator[SamplePod]:
+    pod = SamplePod("candidatehash")
+    yield pod
+    pod.stop()
+
+
+def test_while_a_release_runs_both_tracks_are_counted(ward: Ward, candidate: SamplePod) -> None:
+    candidate.serve(3)
+    ward.release(candidate)
+    assert [(f.level, f.message) for f in ward.metrics()] == [
+        (Level.OK, "stable: errors, latency are counted"),
+        (Level.OK, "candidate: errors, latency are counted"),
+    ]
+
+
+def test_a_candidate_that_shows_no_counters_is_named_with_what_to_do(
+    ward: Ward, candidate: SamplePod
+) -> None:
+    ward.release(candidate)
+    stable, silent = ward.metrics()
+    assert (stable.level, silent.level) == (Level.OK, Level.PROBLEM)
+    assert silent.message == ("candidate: no errors: there is no series http_requests_total of it")
+    assert silent.mend.startswith("send it a request")
+
+
+def test_a_candidate_that_cannot_be_read_though_stable_can_is_named_with_what_to_do(
+    ward: Ward, candidate: SamplePod
+) -> None:
+    candidate.stop()
+    ward.release(candidate)
+    stable, silent = ward.metrics()
+    assert (stable.level, silent.level) == (Level.OK, Level.PROBLEM)
+    assert silent.message.startswith("candidate: no errors, latency: 1 of 1 pods could not be read")
+    assert silent.mend.startswith("let its pods serve metrics at the port and path")
+
+
+def test_a_candidate_without_requests_yet_is_only_a_warning(
+    ward: Ward, candidate: SamplePod
+) -> None:
+    ward.release(candidate, weight=0)
+    stable, silent = ward.metrics()
+    assert (stable.level, silent.level) == (Level.OK, Level.WARNING)
+    assert silent.message.endswith("; it gets no requests yet")
+
+
+def test_a_stable_version_that_is_silent_beside_a_candidate_is_named(
+    ward: Ward, candidate: SamplePod
+) -> None:
+    ward.pod.restart()
+    candidate.serve(3)
+    ward.release(candidate)
+    silent, found = ward.metrics()
+    assert (silent.level, found.level) == (Level.PROBLEM, Level.OK)
+    assert silent.message.startswith("stable: no errors")
+
+
+def test_after_the_cutover_stable_may_be_silent(ward: Ward, candidate: SamplePod) -> None:
+    ward.pod.restart()
+    candidate.serve(3)
+    ward.release(candidate, phase="Baking", marks={"cutover": "2026-01-01T00:00:00Z"})
+    (found,) = ward.metrics()
+    assert (found.level, found.message) == (Level.OK, "candidate: errors, latency are counted")
+
+
+def test_one_pod_of_several_that_cannot_be_read_is_a_warning(
+    ward: Ward, candidate: SamplePod
+) -> None:
+    candidate.stop()
+    ward.patch(Kind.DEPLOYMENT, "web", {"spec": {"replicas": 2}})
+
+    def second() -> Object | None:
+        pods = ward.cluster.list(Kind.POD, "default").items
+        return next((pod for pod in pods if "podIP" not in pod["status"]), None)
+
+    ward.make_ready(name_of(until(second, "the second pod")), candidate)
+    found = ward.metrics()[0]
+    assert found.level is Level.WARNING
+    assert found.message.startswith("stable: errors, latency are counted, but 1 of 2 pods could")
+
+
+def test_while_a_release_runs_prometheus_is_asked_for_both_tracks(
+    ward: Ward, candidate: SamplePod, prometheus: Prometheus
+) -> None:
+    ward.patch(Kind.ROLLOUT, "web", {"spec": inline(prometheus.address)})
+    ward.release(candidate)
+    stable, unread = ward.heard("stable: errors, latency are counted")
+    assert (stable.level, unread.level) == (Level.OK, Level.PROBLEM)
+    assert unread.message.startswith("candidate: no errors, latency: there is no series http_req")
+    assert unread.mend.startswith("let Prometheus scrape its pods as those of the other version")
+
+    ward.follow(prometheus)
+    stable, silent = ward.heard("candidate: no errors: ")
+    assert (stable.level, silent.level) == (Level.OK, Level.PROBLEM)
+    assert silent.message == "candidate: no errors: there is no series http_requests_total of it"
+    assert silent.mend.startswith("send it a request")
+
+    candidate.serve(3)
+    found = ward.heard("candidate: errors, latency are counted")
+    assert {finding.level for finding in found} == {Level.OK}
+
+
+def test_a_prometheus_that_knows_neither_track_is_a_problem_of_both(
+    ward: Ward, candidate: SamplePod, prometheus: Prometheus
+) -> None:
+    prometheus.set_targets([])
+    ward.patch(Kind.ROLLOUT, "web", {"spec": inline(prometheus.address)})
+    ward.release(candidate)
+    (found,) = ward.heard("stable and candidate: ")
+    assert found.level is Level.PROBLEM
+    assert "has neither series nor targets of the pods" in found.message
+    assert found.mend == "let the pods be scraped, or correct the provider's trackMatchers"

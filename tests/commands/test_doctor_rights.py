@@ -1,8 +1,6 @@
 """Rights that are lacking, of people and of the controller, each with the rule that gives it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,16 +10,14 @@ from rollout.commands.doctor.finding import Level
 from rollout.commands.doctor.rights import OF_A_PERSON, OF_NO_NAMESPACE, OF_THE_CONTROLLER, of_lease
 from rollout.kube.client import HttpCluster
 from rollout.resources.crd import definitions
-from rollout.resources.writes import BY_KIND_NAME, Create, Kind
+from rollout.resources.writes import Create, Kind
 from rollout.sandbox.apiserver import ApiServer
 from rollout.sandbox.apiserver.users import EVERYTHING, User
-from tests import build
-from tests.commands.ward import ACCOUNT, NOW, TOKENS, Ward, define_kinds, ward
+from tests.commands.people import bind, doctor_of_bob, peopled
+from tests.commands.ward import ACCOUNT, NOW, TOKENS, Ward, ward
 from tests.controlplane.access import Access as ControlPlane
-from tests.install.installed import ROOT
-from tests.sandbox.practice import until
 
-__all__ = ["ward"]
+__all__ = ["peopled", "ward"]
 pytestmark = pytest.mark.system
 ACT = "act on one that runs"
 ACTIONS = "take the actions of these names"
@@ -65,31 +61,6 @@ def test_who_may_not_even_look_has_a_problem(ward: Ward) -> None:
     assert "in namespace default you may act on one that runs" in found[-1].message
 
 
-@pytest.fixture
-def peopled(control_plane: ControlPlane, namespace: str) -> ControlPlane:
-    """A namespace with a service, in a cluster that has the roles for people."""
-    ca = str(control_plane.ca_file)
-    with HttpCluster.for_server(control_plane.url, control_plane.token(), ca) as cluster:
-        define_kinds(cluster, namespace)
-        for body in (build.deployment(), build.service(), build.ingress(), build.rollout()):
-            cluster.apply(Create(BY_KIND_NAME[body["kind"]], namespace, body))
-    roles = str(ROOT / "manifests" / "install" / "people-roles.yaml")
-    control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", roles)
-    return control_plane
-
-
-def bind(plane: ControlPlane, namespace: str, role: str, probe: str) -> None:
-    """Give bob a role, and wait until the server heeds it."""
-    made = ("create", "rolebinding", "doctor", f"--clusterrole={role}", "--user=bob")
-    plane.kubectl(*made, namespace=namespace)
-
-    def heeded() -> bool:
-        asked = ("auth", "can-i", *probe.split())
-        return not plane.kubectl(*asked, user="bob", namespace=namespace, check=False).returncode
-
-    until(heeded, f"bob may {probe}")
-
-
 @pytest.mark.controlplane
 @pytest.mark.parametrize(
     ("role", "probe", "lacks"),
@@ -110,18 +81,7 @@ def test_each_role_for_people_is_well_and_says_what_it_does_not_give(
     lacks: list[str],
 ) -> None:
     bind(peopled, namespace, role, probe)
-    kubeconfig = peopled.write_kubeconfig(tmp_path / "bob", user="bob", namespace=namespace)
-    command = [
-        sys.executable,
-        "-m",
-        "rollout",
-        "doctor",
-        "--kubeconfig",
-        str(kubeconfig),
-        "-o",
-        "json",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = doctor_of_bob(peopled, namespace, tmp_path)
     found = json.loads(done.stdout)
     rights = [finding for finding in found if finding["check"] == "rights"]
     assert [one["message"].partition(", which is needed to ")[2] for one in rights[:-1]] == lacks

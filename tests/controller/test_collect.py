@@ -18,7 +18,7 @@ from rollout.analysis.verdict import Reason, Verdict
 from rollout.controller.collect import Collector
 from rollout.controller.follow import Heard, restored
 from rollout.controller.metrics import Metrics
-from rollout.controller.query import track_query
+from rollout.metrics.query import track_query
 from rollout.controller.queue import Key
 from rollout.metrics.provider import Ask, TrackQuery
 from rollout.resources.metric import RatioMetric
