@@ -20,7 +20,8 @@ def test_pods_that_nobody_can_read_are_a_problem(ward: Ward) -> None:
     pod = ward.cluster.list(Kind.POD, "default").items[0]["metadata"]["name"]
     ward.patch(Kind.POD, pod, {"metadata": {"annotations": {"prometheus.io/scrape": "false"}}})
     found = one(ward.bad(), Level.PROBLEM, "web: metrics")
-    assert 'annotation prometheus.io/scrape is not "true"' in found.message
+    said = 'stable: 1 of 1 pods: annotation prometheus.io/scrape is not "true"'
+    assert found.message == said
     assert "set it in the pod template" in found.mend
 
 
@@ -79,6 +80,17 @@ def test_a_candidate_that_cannot_be_read_though_stable_can_is_named_with_what_to
     assert (stable.level, silent.level) == (Level.OK, Level.PROBLEM)
     assert silent.message.startswith("candidate: no errors, latency: 1 of 1 pods could not be read")
     assert silent.mend.startswith("let its pods serve metrics at the port and path")
+
+
+def test_a_candidate_whose_pods_name_no_metrics_is_named(ward: Ward, candidate: SamplePod) -> None:
+    ward.release(candidate)
+    pods = ward.cluster.list(Kind.POD, "default", "app=web-candidate").items
+    notes = {"prometheus.io/port": "metrics"}
+    ward.patch(Kind.POD, name_of(pods[0]), {"metadata": {"annotations": notes}})
+    (found,) = ward.metrics()
+    assert found.level is Level.PROBLEM
+    assert found.message == ("candidate: 1 of 1 pods: annotation prometheus.io/port names no port")
+    assert found.mend == "set the number of the port with metrics"
 
 
 def test_a_candidate_without_requests_yet_is_only_a_warning(

@@ -122,13 +122,14 @@ def _unreadable(check: str, view: Snapshot, query: TrackQuery) -> Iterator[Findi
     """Find pods whose metrics nobody could read, wherever they are asked from."""
     if not isinstance(view.policy.provider, ScrapeProvider):
         return
-    pods = [*query.stable.pods, *query.candidate.pods]
-    if not pods:
+    if not (query.stable.pods or query.candidate.pods):
         yield warning(check, "there are no pods to read", "start some, and look again")
-    bad = [pod for pod in pods if pod.problem]
-    if bad:
-        said, _, mend = bad[0].problem.rpartition(": ")
-        yield problem(check, f"{len(bad)} of {len(pods)} pods: {said}", mend)
+    for track in Track:
+        own = query.side(track).pods
+        bad = [pod for pod in own if pod.problem]
+        if bad:
+            said, _, mend = bad[0].problem.rpartition(": ")
+            yield problem(check, f"{track}: {len(bad)} of {len(own)} pods: {said}", mend)
 
 
 def _read(source: Source) -> list[Finding]:
