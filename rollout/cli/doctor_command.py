@@ -50,7 +50,7 @@ def doctor(  # noqa: PLR0917 - options, each by its name
 
     from rollout.commands.doctor.examine import Visit, examine
     from rollout.commands.doctor.finding import Level
-    from rollout.controller.secrets import secrets_of
+    from rollout.controller.secrets import PERSON, secrets_of
     from rollout.metrics.addresses import AddressMap
     from rollout.metrics.credentials import Keys
 
@@ -64,7 +64,7 @@ def doctor(  # noqa: PLR0917 - options, each by its name
         as_controller,
         account,
         lease_name,
-        Keys(secrets_of(cluster)),
+        Keys(secrets_of(cluster, PERSON)),
         AddressMap.parse(pod_address_map),
     )
     findings = list(examine(cluster, visit, datetime.now(UTC)))

@@ -21,9 +21,9 @@ from rollout.analysis.evidence_json import decode
 from rollout.analysis.judge import judge
 from rollout.analysis.ledger import Ledger
 from rollout.analysis.verdict import ReleaseVerdict
-from rollout.controller.query import track_query
 from rollout.controller.stages import NOWHERE, look_at, stage_of
 from rollout.metrics.provider import Ask, MetricsProvider
+from rollout.metrics.query import track_query
 from rollout.resources.policy import RolloutPolicySpec
 from rollout.resources.release import Release
 from rollout.resources.writes import Object

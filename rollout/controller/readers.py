@@ -17,8 +17,8 @@ import structlog
 
 from rollout.analysis.counts import Failed, Outcome
 from rollout.controller.follow import Follower, Senses, Turn
-from rollout.controller.query import by_hash
 from rollout.metrics.provider import MetricsProvider
+from rollout.metrics.query import by_hash
 from rollout.resources.writes import Object
 
 log = structlog.get_logger(__name__)

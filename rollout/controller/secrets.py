@@ -6,14 +6,25 @@ from typing import Final
 
 from rollout.kube.client import HttpCluster
 from rollout.kube.errors import ClusterError, Forbidden, NotFound
-from rollout.metrics.credentials import SecretError, Secrets, SecretUnavailableError
+from rollout.metrics.credentials import (
+    SecretError,
+    SecretForbiddenError,
+    Secrets,
+    SecretUnavailableError,
+)
 from rollout.resources.writes import Kind
 
 SECONDS: Final = 3.0
+CONTROLLER: Final = ("the controller", "its ServiceAccount")
+PERSON: Final = ("you", "yourself")
 
 
-def secrets_of(cluster: HttpCluster) -> Secrets:
-    """Give the function that reads Secrets of a cluster."""
+def secrets_of(cluster: HttpCluster, reader: tuple[str, str] = CONTROLLER) -> Secrets:
+    """Give the function that reads Secrets of a cluster.
+
+    `reader` is who reads, and to whom rights are given.
+    """
+    who, whom = reader
     bounded = cluster.within(SECONDS)
 
     def read(namespace: str, name: str) -> Mapping[str, bytes]:
@@ -22,9 +33,9 @@ def secrets_of(cluster: HttpCluster) -> Secrets:
         except NotFound as error:
             raise SecretError(f"there is no Secret {namespace}/{name}: create it") from error
         except Forbidden as error:
-            raise SecretError(
-                f"the controller may not read Secret {namespace}/{name}: give its ServiceAccount "
-                f"a Role in {namespace} with the verb get on secrets named {name}"
+            raise SecretForbiddenError(
+                f"{who} may not read Secret {namespace}/{name}: give {whom} a Role in {namespace} "
+                f"with the verb get on secrets named {name}"
             ) from error
         except ClusterError as error:
             raise SecretUnavailableError(

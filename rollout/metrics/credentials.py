@@ -24,6 +24,10 @@ class SecretError(Exception):
     """A Secret cannot be read; the message says why and what to do."""
 
 
+class SecretForbiddenError(SecretError):
+    """Whoever reads has no right to this Secret, which says nothing about anybody else."""
+
+
 class SecretUnavailableError(SecretError):
     """A Secret cannot be read now, which says nothing about the Secret."""
 

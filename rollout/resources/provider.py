@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from rollout.resources.access import BasicAuth, FromSecret, Tls, file_field
+from rollout.resources.access import BasicAuth, FromSecret, SecretRef, Tls, file_field
 from rollout.resources.duration import Duration, seconds
 from rollout.resources.metric import Matcher, known_variables
 from rollout.resources.model import Model, rules
@@ -139,17 +139,32 @@ class PrometheusProvider(Model):
         return (*said, *((self.tenant_header or TENANT_HEADER,) if self.tenant else ()))
 
     @property
+    def from_secrets(self) -> dict[str, SecretRef]:
+        """What is read from Secrets of the policy's namespace, by the field that names it."""
+        tls = self.tls or Tls()
+        given = {
+            "basicAuth.password": self.basic_auth.password if self.basic_auth else None,
+            "bearerToken": self.bearer_token,
+            **{f"secretHeaders.{name}": value for name, value in self.secret_headers.items()},
+            "tls.ca": tls.ca,
+            "tls.certificate": tls.certificate,
+            "tls.key": tls.key,
+        }
+        return {field: value.secret_ref for field, value in given.items() if value is not None}
+
+    @property
+    def from_files(self) -> dict[str, str]:
+        """What is read from files of the controller's pod, by the field that names it."""
+        given = {
+            "bearerTokenFile": self.bearer_token_file,
+            "tls.caFile": self.tls.ca_file if self.tls else None,
+        }
+        return {field: path for field, path in given.items() if path is not None}
+
+    @property
     def uses_secrets(self) -> bool:
         """Whether something of it is read from Secrets of the policy's namespace."""
-        tls = self.tls
-        return any(
-            (
-                self.basic_auth,
-                self.bearer_token,
-                self.secret_headers,
-                tls and (tls.ca or tls.certificate),
-            )
-        )
+        return bool(self.from_secrets)
 
 
 class ScrapeProvider(Model):

@@ -1,4 +1,4 @@
-"""A Kubernetes cluster in memory, for tests, for `rollout simulate`, and under the practice API.
+"""A Kubernetes cluster in memory, for tests, and under the practice API.
 
     now = [datetime(2026, 1, 1, tzinfo=UTC)]
     cluster = SimulatedCluster(lambda: now[0], custom_kinds=OUR_KINDS)

@@ -42,12 +42,23 @@ def test_an_account_that_is_none_is_refused(run: Run) -> None:
     assert "write NAMESPACE:NAME" in done.stderr.replace("\n", " ")
 
 
-def doctor(practice: PracticeCluster) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "rollout", "doctor", "--pod-address-map", ADDRESSES]
+def rollout(practice: PracticeCluster, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "rollout", *words]
     environment = {**os.environ, "KUBECONFIG": str(practice.kubeconfig)}
     return subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
+
+
+def well(practice: PracticeCluster, sentence: str, seconds: float = 150) -> str:
+    """What doctor prints once it finds nothing that is not well, and says a sentence."""
+    deadline = time.monotonic() + seconds
+    while True:
+        done = rollout(practice, "doctor", "--pod-address-map", ADDRESSES)
+        if not done.returncode and "warning" not in done.stdout and sentence in done.stdout:
+            return done.stdout
+        assert time.monotonic() < deadline, done.stdout + done.stderr
+        ask(practice)
 
 
 def ask(practice: PracticeCluster) -> None:
@@ -62,11 +73,10 @@ def test_a_practice_cluster_with_a_service_and_a_controller_is_well() -> None:
     with PracticeCluster() as practice:
         practice.apply(shop.objects())
         practice.start_controller()
-        deadline = time.monotonic() + 150
-        done = doctor(practice)
-        while done.returncode or "warning" in done.stdout:
-            assert time.monotonic() < deadline, done.stdout + done.stderr
-            ask(practice)
-            done = doctor(practice)
-    assert "web: metrics: stable: errors, latency are counted" in done.stdout
-    assert "controller: " in done.stdout
+        said = well(practice, "web: metrics: stable: errors, latency are counted")
+        assert "controller: " in said
+        started = rollout(practice, "start", "v1.1.0")
+        assert started.returncode == 0, started.stderr
+        said = well(practice, "web: metrics: candidate: errors, latency are counted", 60)
+        assert "web: metrics: stable: errors, latency are counted" in said
+        assert "it steers now" in said

@@ -18,9 +18,9 @@ from rollout.analysis.verdict import Reason, Verdict
 from rollout.controller.collect import Collector
 from rollout.controller.follow import Heard, restored
 from rollout.controller.metrics import Metrics
-from rollout.controller.query import track_query
 from rollout.controller.queue import Key
 from rollout.metrics.provider import Ask, TrackQuery
+from rollout.metrics.query import track_query
 from rollout.resources.metric import RatioMetric
 from rollout.resources.policy import Bounded, RolloutPolicySpec, Then
 from rollout.resources.release import Hashes, Phase, Release, Weight

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from rollout.controller.secrets import secrets_of
+from rollout.controller.secrets import PERSON, secrets_of
 from rollout.kube.client import HttpCluster
-from rollout.metrics.credentials import SecretError, SecretUnavailableError
+from rollout.metrics.credentials import SecretError, SecretForbiddenError, SecretUnavailableError
 from tests.controlplane.access import Access
 
 pytestmark = pytest.mark.controlplane
@@ -69,9 +69,13 @@ def test_a_secret_that_is_not_there_is_told(bob: HttpCluster, namespace: str) ->
 def test_a_secret_that_may_not_be_read_is_told_with_the_right_to_give(
     bob: HttpCluster, namespace: str
 ) -> None:
-    with pytest.raises(SecretError, match="with the verb get on secrets named other") as refused:
+    rule = f"a Role in {namespace} with the verb get on secrets named other"
+    said = f"the controller may not read Secret {namespace}/other: give its ServiceAccount {rule}"
+    with pytest.raises(SecretForbiddenError, match=said):
         secrets_of(bob)(namespace, "other")
-    assert not isinstance(refused.value, SecretUnavailableError)
+    said = f"you may not read Secret {namespace}/other: give yourself {rule}"
+    with pytest.raises(SecretForbiddenError, match=said):
+        secrets_of(bob, PERSON)(namespace, "other")
 
 
 def test_a_server_that_is_away_says_nothing_about_the_secret() -> None:

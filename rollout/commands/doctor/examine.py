@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from rollout.commands.again import find_rollout
-from rollout.commands.doctor import installation, metrics, rights, service
+from rollout.commands.doctor import credentials, installation, metrics, rights, service
 from rollout.commands.doctor.finding import Finding, guarded, ok, problem, warning
 from rollout.kube.cluster import Cluster
 from rollout.kube.errors import ClusterError, NotFound, Unauthorized, Unreachable
@@ -52,10 +52,7 @@ def examine(cluster: Cluster, visit: Visit, now: datetime) -> Iterator[Finding]:
     yield from guarded("kinds", lambda: installation.kinds(cluster))
     yield from guarded(rights.PERSON, lambda: rights.of_person(cluster, visit.namespace))
     if visit.as_controller:
-        yield from guarded(
-            rights.CONTROLLER,
-            lambda: rights.of_account(cluster, visit.namespace, visit.account, visit.lease),
-        )
+        yield from guarded(rights.CONTROLLER, lambda: _of_account(cluster, visit))
     homes = [visit.home, visit.namespace]
     yield from guarded(
         installation.ALIVE, lambda: installation.controller(cluster, homes, visit.lease, now)
@@ -79,6 +76,17 @@ def _access(cluster: Cluster, namespace: str) -> Finding | None:
     return ok(ACCESS, f"the API server answers, in namespace {namespace}")
 
 
+def _of_account(cluster: Cluster, visit: Visit) -> Iterator[Finding]:
+    try:
+        secrets = tuple(credentials.wanted(cluster, visit.namespace))
+    except ClusterError as error:
+        secrets = ()
+        said = f"the Secrets that policies name could not be looked for: {error}"
+        mend = "look as somebody who may list rolloutpolicies, rollouts and releases"
+        yield warning(rights.CONTROLLER, said, mend)
+    yield from rights.of_account(cluster, visit.namespace, visit.account, visit.lease, secrets)
+
+
 def _rollouts(cluster: Cluster, visit: Visit, now: datetime) -> Iterator[Finding]:
     try:
         found = cluster.list(Kind.ROLLOUT, visit.namespace).items
@@ -87,7 +95,7 @@ def _rollouts(cluster: Cluster, visit: Visit, now: datetime) -> Iterator[Finding
     if visit.rollout is not None:
         found = (find_rollout(cluster, visit.namespace, visit.rollout),)
     if not found:
-        mend = "`rollout init --deployment NAME` words one"
+        mend = "`rollout init DEPLOYMENT` words one"
         yield warning("rollouts", f"there is no Rollout in namespace {visit.namespace}", mend)
     for rollout in found:
         name = name_of(rollout)

@@ -15,7 +15,7 @@ from rollout.resources.writes import Kind, Object
 KINDS: Final = "kinds"
 ALIVE: Final = "controller"
 APPLY: Final = "`rollout crds | kubectl apply --server-side -f -`"
-START: Final = "start one: `rollout controller`, in the cluster as a Deployment of its own"
+START: Final = "start one: `rollout install --image IMAGE | kubectl apply -f -`"
 
 
 def kinds(cluster: Cluster) -> Iterator[Finding]:

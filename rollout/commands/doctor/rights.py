@@ -29,25 +29,37 @@ class Right:
     """The one object that it is about; empty for all."""
 
 
-LOOK: Final = ("get", "list")
 FOLLOW: Final = ("list", "watch")
 CHANGE: Final = (*FOLLOW, "create", "patch", "delete")
 ACTIONS: Final = ("promote", "promoteFull", "pause", "resume", "rollback")
 
+LOOK: Final = "look at releases"
+ACT: Final = "act on one that runs"
+START: Final = "start one"
+_STARTING: Final = partial(Right, purpose=START, level=Level.WARNING)
+
 OF_A_PERSON: Final = (
-    Right(GROUP, "releases", (*LOOK, "create", "patch"), "start, look and act"),
-    Right(GROUP, "rollouts", LOOK, "start and look"),
-    Right(GROUP, "rolloutpolicies", ("list",), "start"),
-    Right("apps", "deployments", LOOK, "start, and see what would stand against it"),
-    Right("apps", "replicasets", ("list",), "start and undo"),
-    Right("", "pods", ("list",), "start, and see what serves"),
-    Right("", "services", ("list",), "start"),
-    Right("networking.k8s.io", "ingresses", ("list",), "start"),
-    Right(GROUP, "rollouts", ("create",), "init --apply and a first start", Level.WARNING),
-    Right("apps", "deployments", ("patch",), "discard-edit", Level.WARNING),
-    Right(GROUP, "releases", ACTIONS, "the actions of the same names", Level.WARNING),
+    Right(GROUP, "releases", ("get", "list"), LOOK),
+    Right(GROUP, "rollouts", ("list",), LOOK),
+    Right(GROUP, "releases", ("patch",), ACT, Level.WARNING),
+    Right(GROUP, "releases", ACTIONS, "take the actions of these names", Level.WARNING),
+    _STARTING(GROUP, "releases", ("create",)),
+    _STARTING(GROUP, "rollouts", ("get",)),
+    _STARTING(GROUP, "rolloutpolicies", ("list",)),
+    _STARTING("apps", "deployments", ("get", "list")),
+    _STARTING("apps", "replicasets", ("list",)),
+    _STARTING("", "pods", ("list",)),
+    _STARTING("", "services", ("list",)),
+    _STARTING("networking.k8s.io", "ingresses", ("list",)),
+    Right(
+        GROUP, "rollouts", ("create",), "make a Rollout, by init or a first start", Level.WARNING
+    ),
+    Right("apps", "deployments", ("patch",), "discard an edit", Level.WARNING),
 )
-"""What the command line asks of the cluster in a person's name."""
+"""What the command line asks of the cluster in a person's name.
+
+Who may only look is no problem: each of the roles for people gives what its holders are to do.
+"""
 
 OF_THE_CONTROLLER: Final = (
     Right(GROUP, "releases", ("get", *FOLLOW, "patch", "delete"), "carry releases out"),
@@ -114,13 +126,14 @@ OF_NO_NAMESPACE: Final = (
 
 
 def of_person(cluster: Cluster, namespace: str) -> Iterator[Finding]:
-    """Say what the person who asks may not do."""
-    lacking = list(
-        _lacking(OF_A_PERSON, namespace, lambda access: may_i(cluster, access), PERSON, "you")
-    )
-    yield from lacking
-    if not lacking:
-        yield ok(PERSON, f"you may start, act and look in namespace {namespace}")
+    """Say what the person who asks may do, and what not."""
+    asked = _Asked(PERSON, "you", lambda access: may_i(cluster, access))
+    lacking = list(asked.lacking(OF_A_PERSON, namespace))
+    yield from _told(asked, lacking, namespace)
+    unmet = {one.right.purpose for one in lacking}
+    met = [p for p in dict.fromkeys(right.purpose for right in OF_A_PERSON) if p not in unmet]
+    if met:
+        yield ok(PERSON, f"in namespace {namespace} you may {', '.join(met)}")
 
 
 def of_lease(name: str) -> tuple[Right, ...]:
@@ -129,63 +142,97 @@ def of_lease(name: str) -> tuple[Right, ...]:
     return (leases(("create",)), leases(("get", "watch", "patch"), name=name))
 
 
-def of_account(cluster: Cluster, namespace: str, account: str, lease: str) -> Iterator[Finding]:
-    """Say what a service account, named `namespace:name`, may not do that the controller does."""
+def of_account(
+    cluster: Cluster, namespace: str, account: str, lease: str, more: Iterable[Right] = ()
+) -> Iterator[Finding]:
+    """Say what a service account, named `namespace:name`, may not do that the controller does.
+
+    `more` is asked in the namespace beside what the role of the installation gives.
+    """
     name = f"system:serviceaccount:{account}"
     home = account.partition(":")[0]
     groups = ("system:serviceaccounts", f"system:serviceaccounts:{home}", "system:authenticated")
     person = Person(name, groups)
-    asked = (
-        (OF_THE_CONTROLLER, namespace),
+    asked = _Asked(CONTROLLER, name, lambda access: may(cluster, person, access))
+    spaces = (
+        ((*OF_THE_CONTROLLER, *more), namespace),
         (OF_NO_NAMESPACE, EVERYWHERE),
         (of_lease(lease), home),
     )
     try:
-        lacking = [
+        found = [
             finding
-            for rights, space in asked
-            for finding in _lacking(
-                rights, space, lambda access: may(cluster, person, access), CONTROLLER, name
-            )
+            for rights, space in spaces
+            for finding in _told(asked, asked.lacking(rights, space), space)
         ]
     except Forbidden as error:
         mend = "ask somebody who may create subjectaccessreviews (authorization.k8s.io)"
         yield warning(CONTROLLER, f"you may not ask what others may do: {error}", mend)
         return
-    yield from lacking
-    if not lacking:
+    yield from found
+    if not found:
         yield ok(CONTROLLER, f"{name} may do all that the controller does in {namespace}")
 
 
-def _lacking(
-    rights: Iterable[Right],
-    namespace: str,
-    allowed: Callable[[Access], bool],
-    check: str,
-    who: str,
-) -> Iterator[Finding]:
-    for right in rights:
-        asked = [
-            Access(verb, namespace, right.resource, right.name, group=right.group)
-            for verb in right.verbs
-        ]
-        missing = [access.verb for access in asked if not allowed(access)]
-        if missing:
-            yield _missing(right, missing, namespace, check, who)
+@dataclass(frozen=True)
+class _Lacking:
+    """Verbs of a right that somebody does not have."""
+
+    right: Right
+    verbs: list[str]
+
+    @property
+    def what(self) -> str:
+        """The verbs and the resource, in words."""
+        of = self.right
+        resource = f"{of.resource}.{of.group}" if of.group else of.resource
+        return f"{', '.join(self.verbs)} {resource}{f' {of.name}' if of.name else ''}"
+
+    @property
+    def rule(self) -> str:
+        """The rule of a Role that gives them."""
+        of = self.right
+        one = f", resourceNames: [{of.name}]" if of.name else ""
+        return (
+            f'{{apiGroups: ["{of.group}"], resources: [{of.resource}], '
+            f"verbs: [{', '.join(self.verbs)}]{one}}}"
+        )
 
 
-def _missing(right: Right, verbs: list[str], space: str, check: str, who: str) -> Finding:
-    what = f"{right.resource}.{right.group}" if right.group else right.resource
-    where = f" in namespace {space}" if space else ""
-    one = f", resourceNames: [{right.name}]" if right.name else ""
-    rule = (
-        f'{{apiGroups: ["{right.group}"], resources: [{right.resource}], '
-        f"verbs: [{', '.join(verbs)}]{one}}}"
-    )
-    kind = "Role" if space else "ClusterRole"
-    return Finding(
-        check,
-        right.level,
-        f"{who} may not {', '.join(verbs)} {what}{where}, which is needed to {right.purpose}",
-        f"add {rule} to a {kind} that is bound to {who}",
-    )
+@dataclass(frozen=True)
+class _Asked:
+    """Whose rights are asked for, and how."""
+
+    check: str
+    who: str
+    allowed: Callable[[Access], bool]
+
+    def lacking(self, rights: Iterable[Right], namespace: str) -> Iterator[_Lacking]:
+        """Ask for each verb by itself."""
+        for right in rights:
+            asked = [
+                Access(verb, namespace, right.resource, right.name, group=right.group)
+                for verb in right.verbs
+            ]
+            missing = [access.verb for access in asked if not self.allowed(access)]
+            if missing:
+                yield _Lacking(right, missing)
+
+
+def _told(asked: _Asked, lacking: Iterable[_Lacking], space: str) -> Iterator[Finding]:
+    """Word what is lacking for one purpose as one finding."""
+    by_purpose = dict[tuple[str, Level], list[_Lacking]]()
+    for one in lacking:
+        by_purpose.setdefault((one.right.purpose, one.right.level), []).append(one)
+    for (purpose, level), ones in by_purpose.items():
+        what = " and ".join(one.what for one in ones)
+        where = f" in namespace {space}" if space else ""
+        rules = " and ".join(one.rule for one in ones)
+        role = f"{'Role' if space else 'ClusterRole'} that is bound to {asked.who}"
+        lead = "add" if level is Level.PROBLEM else "if that is wanted: add"
+        yield Finding(
+            asked.check,
+            level,
+            f"{asked.who} may not {what}{where}, which is needed to {purpose}",
+            f"{lead} {rules} to a {role}",
+        )

@@ -79,6 +79,7 @@ class ApiServer:
 
     def start(self) -> None:
         """Serve; returns when requests are taken. Raises ServerError."""
+        self._ready.clear()
         self._thread = threading.Thread(target=self._run, name="practice-api", daemon=True)
         self._thread.start()
         if not self._ready.wait(START_SECONDS):

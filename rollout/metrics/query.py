@@ -25,8 +25,8 @@ def track_query(release: Release, pods: Iterable[Object]) -> TrackQuery:
     living = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
     return TrackQuery(
         namespace=release.metadata.namespace,
-        stable=_side(hashes.stable, NO_SERVICE if cut_over else service, living),
-        candidate=_side(hashes.candidate, service if cut_over else aside, living, service),
+        stable=side_of(hashes.stable, NO_SERVICE if cut_over else service, living),
+        candidate=side_of(hashes.candidate, service if cut_over else aside, living, service),
     )
 
 
@@ -40,7 +40,10 @@ def by_hash(pods: Iterable[Object]) -> dict[str, list[Object]]:
     return found
 
 
-def _side(hash_: str | None, service: str, pods: Iterable[Object], route: str = NO_SERVICE) -> Side:
+def side_of(
+    hash_: str | None, service: str, pods: Iterable[Object], route: str = NO_SERVICE
+) -> Side:
+    """Give one track: its pods are those that bear its hash; None: there are none yet."""
     if hash_ is None:
         return Side("", service, route=route)
     return Side(hash_, service, tuple(_addresses(hash_, pods)), route)

@@ -1,0 +1,51 @@
+"""People on the real control plane, with the roles that an installation has for them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rollout.kube.client import HttpCluster
+from rollout.resources.writes import BY_KIND_NAME, Create
+from tests import build
+from tests.commands.ward import define_kinds
+from tests.controlplane.access import Access as ControlPlane
+from tests.install.installed import ROOT
+from tests.sandbox.practice import until
+
+
+@pytest.fixture
+def peopled(control_plane: ControlPlane, namespace: str) -> ControlPlane:
+    """A namespace with a service, in a cluster that has the roles for people."""
+    ca = str(control_plane.ca_file)
+    with HttpCluster.for_server(control_plane.url, control_plane.token(), ca) as cluster:
+        define_kinds(cluster, namespace)
+        for body in (build.deployment(), build.service(), build.ingress(), build.rollout()):
+            cluster.apply(Create(BY_KIND_NAME[body["kind"]], namespace, body))
+    roles = str(ROOT / "manifests" / "install" / "people-roles.yaml")
+    control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", roles)
+    return control_plane
+
+
+def bind(plane: ControlPlane, namespace: str, role: str, probe: str) -> None:
+    """Give bob a role, and wait until the server heeds it."""
+    made = ("create", "rolebinding", "doctor", f"--clusterrole={role}", "--user=bob")
+    plane.kubectl(*made, namespace=namespace)
+
+    def heeded() -> bool:
+        asked = ("auth", "can-i", *probe.split())
+        return not plane.kubectl(*asked, user="bob", namespace=namespace, check=False).returncode
+
+    until(heeded, f"bob may {probe}")
+
+
+def doctor_of_bob(
+    plane: ControlPlane, namespace: str, folder: Path
+) -> subprocess.CompletedProcess[str]:
+    """Have bob run the doctor."""
+    kubeconfig = plane.write_kubeconfig(folder / "bob", user="bob", namespace=namespace)
+    command = [sys.executable, "-m", "rollout", "doctor", "--kubeconfig", str(kubeconfig)]
+    return subprocess.run(
+        [*command, "-o", "json"], capture_output=True, text=True, timeout=30, check=False
+    )
