@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from typer._click.exceptions import ClickException, Exit, MissingParameter
+import typer
+from typer._click.exceptions import ClickException, MissingParameter
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -59,7 +60,7 @@ def complaint(command: str) -> str:
             words = [*context._protected_args, *context.args]
             _, found, words = found.resolve_command(context, words)
         found.make_context(found.name, words, parent=context)
-    except (MissingParameter, Exit):  # Exit: `--help` is all that was asked
+    except (MissingParameter, typer.Exit):  # Exit: `--help` is all that was asked
         return ""
     except ClickException as error:
         said = error.format_message()
