@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from rollout.kube.cache import Change
 from rollout.server.app import application
 from rollout.server.bounded import Bounded, connection
+from rollout.server.certificate import Make, Renewed
 from rollout.server.feed import Feed
 from rollout.server.parts import Parts
 from rollout.server.settings import ApiSettings
@@ -64,6 +65,7 @@ class Api:
             timeout_graceful_shutdown=settings.limits.stop,
             ssl_certfile=settings.certificate,
             ssl_keyfile=settings.key,
+            ssl_context_factory=self._renewed if settings.secure else None,
         )
         try:
             config.load()
@@ -72,6 +74,10 @@ class Api:
                 f"--api-tls-cert {settings.certificate} with --api-tls-key {settings.key}: {error}"
             ) from error
         return config
+
+    def _renewed(self, _: uvicorn.Config, make: Make) -> ssl.SSLContext:
+        files = (self._settings.certificate, self._settings.key)
+        return Renewed([file for file in files if file is not None], make).context()
 
     @property
     def port(self) -> int:
