@@ -40,7 +40,7 @@ class Api:
         """
         self._settings = settings
         self._feed = Feed(settings.limits.queue)
-        app = application(parts, self._feed, registry, settings.limits)
+        app = application(parts, self._feed, registry, settings)
         self._config = self._configured(Bounded(app, settings.limits))
         self._socket = socket.create_server(
             (settings.bind, settings.port), family=_family(settings.bind), reuse_port=False

@@ -46,6 +46,8 @@ class ApiSettings:
     port: int = 0
     certificate: Path | None = None
     key: Path | None = None
+    audience: str = ""
+    """Whom tokens must be meant for; "": the cluster, as those of kubeconfigs are."""
     limits: Limits = field(default_factory=Limits)
 
     @property

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
+from rollout.cli.cluster_commands import _api
 from rollout.controller.caches import Caches
 from rollout.kube.client import HttpCluster
 from rollout.sandbox.apiserver import ApiServer
@@ -127,6 +128,7 @@ def test_an_api_that_has_ended_is_a_problem_of_the_daemon(parts: Parts) -> None:
     [
         (["--api-tls-cert", "a"], "--api-tls-cert and --api-tls-key, both or none"),
         (["--api-tls-cert", "a", "--api-tls-key", "b"], "without --api-port"),
+        (["--api-audience", "rollout"], "--api-audience without --api-port"),
         (["--api-port", "many"], "should be a valid integer"),
     ],
 )
@@ -141,3 +143,9 @@ def test_options_that_do_not_go_together_are_refused(
         )
     assert done.returncode == 2
     assert said in " ".join(done.stderr.split())
+
+
+def test_an_audience_that_was_given_is_used() -> None:
+    settings = _api(0, "127.0.0.1", None, None, "rollout")
+    assert settings is not None
+    assert settings.audience == "rollout"
