@@ -25,7 +25,6 @@ from rollout.server.parts import Parts
 from rollout.server.settings import ApiSettings
 
 log = structlog.get_logger(__name__)
-CONNECTIONS: Final = 1024
 IDLE_SECONDS: Final = 30
 JOIN_SECONDS: Final = 5.0
 
@@ -60,7 +59,6 @@ class Api:
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            limit_concurrency=CONNECTIONS,
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=settings.limits.stop,
             ssl_certfile=settings.certificate,
