@@ -19,6 +19,7 @@ from rollout.cli import (
     start_command,
 )
 from rollout.cli.options import (
+    INSECURE_HTTP,
     KUBE_CONTEXT,
     KUBECONFIG,
     NAMESPACE,
@@ -70,10 +71,12 @@ def everywhere(  # noqa: PLR0917 - options, each by its name
     server: str = SERVER,
     token: str = TOKEN,
     server_ca: str = SERVER_CA,
+    insecure_http: bool = INSECURE_HTTP,
 ) -> None:
     """Keep what holds for every command."""
     chosen = output or Output.TABLE
-    context.obj = Globals(namespace, kube_context, kubeconfig, chosen, server, token, server_ca)
+    to_server = (server, token, server_ca, insecure_http)
+    context.obj = Globals(namespace, kube_context, kubeconfig, chosen, *to_server)
 
 
 init_command.register(app)

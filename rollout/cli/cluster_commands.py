@@ -87,6 +87,9 @@ def controller(  # noqa: PLR0917 - options, each by its name
     api_bind: str = typer.Option("127.0.0.1", "--api-bind", help="Address of the HTTP API"),
     api_tls_cert: Path = typer.Option(None, "--api-tls-cert", help="Its certificate chain, PEM"),
     api_tls_key: Path = typer.Option(None, "--api-tls-key", help="The certificate's key, PEM"),
+    api_audience: str = typer.Option(
+        None, "--api-audience", help="Take only tokens made for this audience"
+    ),
     lease_namespace: str = typer.Option(None, "--lease-namespace", help="Where the Lease is"),
     lease_name: str = typer.Option("rollout-controller", "--lease-name", help="Its name"),
     lease_seconds: float = typer.Option(15.0, "--lease-seconds", help="How long it holds"),
@@ -126,22 +129,26 @@ def controller(  # noqa: PLR0917 - options, each by its name
         port=http_port,
         workers=workers,
         addresses=AddressMap.parse(pod_address_map) if pod_address_map else AddressMap.identity(),
-        api=_api(api_port, api_bind, api_tls_cert, api_tls_key),
+        api=_api(api_port, api_bind, api_tls_cert, api_tls_key, api_audience),
         credentials=credentials_folder,
     )
     raise typer.Exit(run(cluster, settings))
 
 
-def _api(port: int | None, bind: str, cert: Path | None, key: Path | None) -> "ApiSettings | None":
+def _api(
+    port: int | None, bind: str, cert: Path | None, key: Path | None, audience: str | None
+) -> "ApiSettings | None":
     if (cert is None) != (key is None):
         raise typer.BadParameter("give --api-tls-cert and --api-tls-key, both or none")
     if port is None:
         if cert is not None:
             raise typer.BadParameter("--api-tls-cert without --api-port: there is no API to secure")
+        if audience is not None:
+            raise typer.BadParameter("--api-audience without --api-port: there is no API to secure")
         return None
     from rollout.server.settings import ApiSettings
 
-    return ApiSettings(bind, port, cert, key)
+    return ApiSettings(bind, port, cert, key, audience or "")
 
 
 def sandbox_up() -> None:

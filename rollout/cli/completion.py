@@ -1,15 +1,17 @@
 """Shell completion: the script, and names asked of the cluster, quickly or not at all.
 
-Whoever presses Tab waits, and sees no error: a cluster that cannot be reached has no names.
+Whoever presses Tab waits, and sees no error: a cluster that cannot be reached has no names. With
+a rollout server the names are asked of it: the kubeconfig's cluster may be another.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
 if TYPE_CHECKING:
+    from rollout.cli.options import Globals
     from rollout.resources.writes import Kind
 
 PATIENCE: Final = 1.5
@@ -24,7 +26,7 @@ class Shell(StrEnum):
     FISH = "fish"
 
 
-COMPLETION = """Print the completion script of a shell. Names come from the cluster.
+COMPLETION = """Print the completion script of a shell. Names come from the cluster, or --server.
 
 Examples:
 
@@ -83,19 +85,46 @@ def _about(found: Any) -> str:
     return f" {about}" if about else ""
 
 
-def _listed(context: typer.Context, kind: "Kind") -> tuple[Any, ...]:
-    from rollout.cli.options import Globals, Output
+def _listed(context: typer.Context, kind: "Kind") -> Sequence[Any]:
+    from rollout.commands.refusal import CommandRefusedError
     from rollout.kube.errors import ClusterError
 
-    said = _said(context)
-    options = Globals(
-        said.get("namespace"), said.get("kube_context"), said.get("kubeconfig"), Output.TABLE
-    )
+    options = _options(context)
     try:
-        with options.cluster().within(PATIENCE) as cluster:
-            return cluster.list(kind, options.space(cluster)).items
-    except (ClusterError, OSError, ValueError):
+        return _of_server(options, kind) if options.server else _of_cluster(options, kind)
+    except (ClusterError, CommandRefusedError, OSError, ValueError):
         return ()
+
+
+def _options(context: typer.Context) -> "Globals":
+    from rollout.cli.options import Globals, Output
+
+    said = _said(context)
+    return Globals(
+        said.get("namespace"),
+        said.get("kube_context"),
+        said.get("kubeconfig"),
+        Output.TABLE,
+        said.get("server"),
+        said.get("token"),
+        said.get("server_ca"),
+        said.get("insecure_http"),
+    )
+
+
+def _of_cluster(options: "Globals", kind: "Kind") -> Sequence[Any]:
+    with options.cluster().within(PATIENCE) as cluster:
+        return cluster.list(kind, options.space(cluster)).items
+
+
+def _of_server(options: "Globals", kind: "Kind") -> Sequence[Any]:
+    """Ask the server, which shows Rollouts and releases only."""
+    from rollout.resources.writes import Kind
+
+    if kind not in {Kind.ROLLOUT, Kind.RELEASE}:
+        return ()
+    door = options.http_door(options.server or "").once(PATIENCE)
+    return door.listed(kind, options.space(door))
 
 
 def _said(context: typer.Context) -> dict[str, Any]:

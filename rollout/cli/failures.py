@@ -2,11 +2,14 @@
 
 from pydantic import ValidationError
 
+from rollout.cli.server_errors import ServerNotReady, ServerUnreachable
 from rollout.commands.refusal import CommandRefusedError
 from rollout.kube.errors import ClusterError, Forbidden, NotFound, Unreachable
 
 PREFIXES: dict[type[BaseException], str] = {
     Forbidden: "not allowed: ",
+    ServerNotReady: "the rollout server cannot do this now: ",
+    ServerUnreachable: "the rollout server cannot be reached: ",
     Unreachable: "the cluster cannot be reached: ",
     ClusterError: "",
     CommandRefusedError: "",
@@ -27,7 +30,16 @@ def sentence(error: BaseException) -> str | None:
         where = ".".join(str(part) for part in first["loc"])
         return f"{error.title}: {where}: {first['msg']}"
     prefix = next((said for kind, said in PREFIXES.items() if isinstance(error, kind)), None)
-    return None if prefix is None else f"{prefix}{error}"
+    return None if prefix is None else f"{prefix}{error}{_rule(error)}"
+
+
+def _rule(error: BaseException) -> str:
+    """Give the rule that would allow what was refused, for `kubectl apply -f -`, if there is one.
+
+    The lines after the sentence are a whole YAML document.
+    """
+    rule = error.details.get("rbac") if isinstance(error, Forbidden) else None
+    return f"\n# rbac, for `kubectl apply -f -`\n{str(rule).rstrip()}" if rule else ""
 
 
 def _is_missing_kind(error: NotFound) -> bool:

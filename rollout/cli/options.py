@@ -13,6 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from rollout.cli.door import Door
+    from rollout.cli.http_door import HttpDoor
     from rollout.kube.client import HttpCluster
 
 
@@ -36,6 +37,7 @@ class Globals:
     server: str | None = None
     token: str | None = field(default=None, repr=False)
     server_ca: str | None = None
+    insecure_http: bool | None = None
 
     def with_(self, said: Mapping[str, Any]) -> Self:
         """Return the same, with what was said after the command."""
@@ -57,11 +59,17 @@ class Globals:
             from rollout.cli.cluster_door import ClusterDoor
 
             return ClusterDoor(self.cluster())
+        return self.http_door(self.server)
+
+    def http_door(self, server: str) -> "HttpDoor":
+        """Open the door to a rollout server."""
         from rollout.cli.http_door import HttpDoor
+        from rollout.cli.http_wire import Wire
         from rollout.kube.credentials import bearer_token
 
         token, namespace = bearer_token(self.kubeconfig, self.kube_context, self.token)
-        return HttpDoor(self.server, token, namespace, self.server_ca)
+        wire = Wire(server, token, self.server_ca, insecure=bool(self.insecure_http))
+        return HttpDoor(wire, namespace)
 
     def space(self, door: "HttpCluster | Door") -> str:
         """Say which namespace is meant."""
@@ -75,6 +83,7 @@ OUTPUT = typer.Option(None, "--output", "-o", help="How to print")
 _SERVER: Final = ("--server", "URL of a rollout server, to go through its HTTP API")
 _TOKEN: Final = ("--token", "Bearer token for --server (default: the kubeconfig's)")
 _SERVER_CA: Final = ("--server-ca", "Certificates that vouch for --server, PEM")
+_INSECURE: Final = ("--insecure-http", "Send the token to --server also where others can read it")
 
 
 def _option(said: tuple[str, str], envvar: str | None = None) -> Any:
@@ -85,6 +94,7 @@ def _option(said: tuple[str, str], envvar: str | None = None) -> Any:
 SERVER = _option(_SERVER, "ROLLOUT_SERVER")
 TOKEN = _option(_TOKEN, "ROLLOUT_TOKEN")
 SERVER_CA = _option(_SERVER_CA, "ROLLOUT_SERVER_CA")
+INSECURE_HTTP = _option(_INSECURE, "ROLLOUT_INSECURE_HTTP")
 SHARED: Final[dict[str, tuple[Any, Any]]] = {
     "namespace": (str, NAMESPACE),
     "kube_context": (str, KUBE_CONTEXT),
@@ -93,6 +103,7 @@ SHARED: Final[dict[str, tuple[Any, Any]]] = {
     "server": (str, _option(_SERVER)),
     "token": (str, _option(_TOKEN)),
     "server_ca": (str, _option(_SERVER_CA)),
+    "insecure_http": (bool, _option(_INSECURE)),
 }
 """Only what stands before the command is taken from the environment: it must not win over it."""
 

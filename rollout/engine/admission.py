@@ -302,14 +302,15 @@ APPROVAL: Final = "Approval"
 """Why a release is paused at a gate that only `promote` opens: who may resume may not ship."""
 
 PAUSABLE = frozenset({Phase.PREPARING, Phase.PROGRESSING, Phase.PROMOTING, Phase.BAKING})
-UNDO = "`rollout undo` brings the earlier version back when this release has ended"
+UNDO = "with a kubeconfig `rollout undo` brings the earlier version back"
+"""True for all who read it: the HTTP API has no undo."""
 
 
 def admit(action: Action, status: ReleaseStatus) -> Admission:
     """Say whether an action can be carried out now."""
     if status.phase.ended:
         undo = action.type is ActionType.ROLLBACK and status.phase is Phase.SUCCEEDED
-        way = "`rollout undo` brings the earlier version back, or " if undo else ""
+        way = f"{UNDO}, or " if undo else ""
         message = f"the release has ended ({status.phase}): {way}start a new one"
         return Admission(accepted=False, message=message)
     if status.phase is Phase.ROLLING_BACK:
@@ -322,7 +323,8 @@ def _rollback(status: ReleaseStatus) -> Admission:
     if status.committed:
         return Admission(
             accepted=False,
-            message=f"TooLate: the target serves the new version and the old one is gone; {UNDO}",
+            message="TooLate: the target serves the new version and the old one is gone; "
+            f"when this release has ended, {UNDO}",
         )
     return Admission(accepted=True, message="all traffic goes back to the stable version")
 

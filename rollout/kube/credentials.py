@@ -199,12 +199,13 @@ def _accepted(configuration: Configuration) -> Configuration:
     if not configuration.verify_ssl:  # a person chose so: no warning on each request
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     host = urlsplit(configuration.host).hostname or ""
-    if _is_loopback(host) and configuration.proxy in getproxies().values():
+    if is_loopback(host) and configuration.proxy in getproxies().values():
         configuration.proxy = None  # as kubectl does: HTTPS_PROXY is not for this machine
     return configuration
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: what is sent there passes no network."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:

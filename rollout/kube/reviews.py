@@ -38,18 +38,22 @@ class Access:
     group: str = GROUP
 
 
-def who_is(cluster: Cluster, token: str) -> Person:
-    """Ask who is behind a bearer token.
+def who_is(cluster: Cluster, token: str, audience: str = "") -> Person:
+    """Ask who is behind a bearer token, which must be meant for an audience ("": the cluster's).
 
     Raises UnknownToken for a token that the cluster does not know, ClusterError for the cluster.
     """
     if not token:
         raise UnknownToken("there is no token")  # the cluster calls that a bad request: 400
-    body = _review("authentication.k8s.io/v1", "TokenReview", {"token": token})
+    spec = {"token": token, **({"audiences": [audience]} if audience else {})}
+    body = _review("authentication.k8s.io/v1", "TokenReview", spec)
     status = cluster.apply(Create(Kind.TOKEN_REVIEW, "", body)).get("status") or {}
     user = status.get("user") or {}
     if not status.get("authenticated") or not user.get("username"):
         raise UnknownToken(status.get("error") or "the cluster does not know this token")
+    if audience and audience not in (status.get("audiences") or ()):
+        # a cluster that does not know of audiences vouches for tokens of its own only
+        raise UnknownToken(f"the token is not meant for the audience {audience}")
     return _person(user)
 
 

@@ -1,4 +1,4 @@
-"""The answers that a route may give besides its own, for the OpenAPI document."""
+"""The answers of the routes, for the OpenAPI document: problems, and examples of what is fine."""
 
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ SAID: Final = {
     404: "There is no such thing.",
     409: "It cannot be done now, or somebody else was faster.",
     400: "The body cannot be read.",
+    408: "The body stopped in its middle.",
     413: "The body is too large.",
     422: "The request cannot be understood; `errors` names the fields.",
     429: "Too many requests; `Retry-After` says when to try again.",
@@ -24,5 +25,10 @@ def _problems(*statuses: int) -> Answers:
     return {code: {"model": ProblemDocument, "description": SAID[code]} for code in statuses}
 
 
+def shows(example: Any, *, status: int = 200, media: str = "application/json") -> Answers:
+    """Show what a route answers when all is well."""
+    return {status: {"content": {media: {"example": example}}}}
+
+
 READ: Final = _problems(401, 403, 404, 422, 429, 503)
-CHANGE: Final = _problems(400, 401, 403, 404, 409, 413, 422, 429, 503)
+CHANGE: Final = _problems(400, 401, 403, 404, 408, 409, 413, 422, 429, 503)

@@ -25,7 +25,7 @@ from rollout.server.desk import Desk
 from rollout.server.feed import Feed
 from rollout.server.parts import Parts
 from rollout.server.problems import MEDIA_TYPE, Problem, problem_of
-from rollout.server.settings import BODY_BYTES, Limits
+from rollout.server.settings import BODY_BYTES, ApiSettings
 from rollout.server.sized import Sized
 
 log = structlog.get_logger(__name__)
@@ -36,10 +36,12 @@ TOKEN: Final = HTTPBearer(
 SUMMARY: Final = "Ship new versions a little at a time, and take them back when they hurt users."
 
 
-def application(parts: Parts, feed: Feed, registry: CollectorRegistry, limits: Limits) -> FastAPI:
+def application(
+    parts: Parts, feed: Feed, registry: CollectorRegistry, settings: ApiSettings
+) -> FastAPI:
     """Make the application."""
-    counts = Counts(registry)
-    gate = Gate(parts.cluster, limits, counts)
+    counts, limits = Counts(registry), settings.limits
+    gate = Gate(parts.cluster, limits, counts, settings.audience)
     app = _routed(
         Middleware(Counted, counts=counts),
         Middleware(Authenticated, gate=gate),

@@ -32,10 +32,6 @@ NO_SECONDS: Final = 1.0
 
 PEOPLE: Final = 1024
 RIGHTS: Final = 4096
-HOW_TO_SAY_WHO: Final = (
-    "send `Authorization: Bearer TOKEN` with a token of the cluster, for example of `kubectl "
-    "create token NAME`"
-)
 
 
 @dataclass(frozen=True)
@@ -49,8 +45,11 @@ class Caller:
 class Gate:
     """Asks the cluster about people. Safe to use from many threads."""
 
-    def __init__(self, cluster: BoundedCluster, limits: Limits, counts: Counts) -> None:
+    def __init__(
+        self, cluster: BoundedCluster, limits: Limits, counts: Counts, audience: str = ""
+    ) -> None:
         self._cluster = cluster.within(limits.review)
+        self._audience = audience
         self._counts = counts
         self._secret = secrets.token_bytes(32)
         self._people = Remembered[bytes, Person | UnknownToken](
@@ -63,11 +62,13 @@ class Gate:
     def who(self, token: str) -> Person:
         """Say whose token it is. Raises Problem for nobody's, ClusterError for the cluster."""
         if not token or len(token) > LONGEST_TOKEN:
-            raise _unknown(HOW_TO_SAY_WHO)
+            raise _unknown(f"send `Authorization: Bearer TOKEN` with a token {self._kind()}")
         key = hashlib.blake2b(token.encode("utf-8", "replace"), key=self._secret).digest()
         found = self._people.get(key, lambda: self._ask_who(token))
         if isinstance(found, UnknownToken):
-            raise _unknown(f"the cluster does not know this token ({found}): get a new one")
+            raise _unknown(
+                f"the cluster does not know this token ({found}): get a new one {self._kind()}"
+            )
         return found
 
     def require(self, person: Person, access: Access) -> None:
@@ -76,9 +77,14 @@ class Gate:
         if not self._rights.get(key, lambda: self._ask_whether(person, access)):
             raise _forbidden(person, access)
 
+    def _kind(self) -> str:
+        """Say which tokens are taken."""
+        audience = f" --audience={self._audience}" if self._audience else ""
+        return f"of the cluster, for example of `kubectl create token NAME{audience}`"
+
     def _ask_who(self, token: str) -> Person | UnknownToken:
         try:
-            person = who_is(self._cluster, token)
+            person = who_is(self._cluster, token, self._audience)
         except UnknownToken as error:
             self._count("TokenReview", "unknown")
             return error

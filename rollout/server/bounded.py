@@ -15,13 +15,17 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from rollout.server.problems import Problem
 from rollout.server.settings import Limits
 
 log = structlog.get_logger(__name__)
+FULL_SECONDS: Final = 1
 ABORT: Final = "abort"
 """Key of the function, in the scope's state, that drops the connection at once."""
 SLOW: Final = "slow"
 """Key in the scope's state that is there when the client takes nothing of its answer."""
+CONNECTED: Final = "connected"
+"""Key of the function, in the scope's state, that counts the open connections."""
 
 
 class Bounded:
@@ -36,6 +40,9 @@ class Bounded:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["state"][CONNECTED]() > self._limits.connections:
+            await self._full().response()(scope, receive, send)
+            return
         exchange = _Exchange(scope, receive, send, self._limits)
         try:
             await self._app(scope, exchange.receive, exchange.send)
@@ -44,6 +51,12 @@ class Bounded:
                 await self._drop(scope, receive)
             elif not exchange.answered:  # else it was logged, and the client knows
                 raise
+
+    def _full(self) -> Problem:
+        """Refuse as for everything else: uvicorn's own limit answers in plain text."""
+        detail = f"{self._limits.connections} connections are open already"
+        headers = {"Retry-After": str(FULL_SECONDS), "Connection": "close"}
+        return Problem("too-many-requests", detail, headers=headers)
 
     @staticmethod
     async def _drop(scope: Scope, receive: Receive) -> None:
@@ -92,7 +105,8 @@ class Connection(H11Protocol):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.app_state = {**self.app_state, ABORT: self._abort}
+        mine = {ABORT: self._abort, CONNECTED: lambda: len(self.connections)}
+        self.app_state = {**self.app_state, **mine}
         self._late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

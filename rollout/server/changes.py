@@ -1,6 +1,6 @@
 """Starting, retrying and steering releases: `rollout.commands`, in the name of who asks."""
 
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.responses import JSONResponse
@@ -15,7 +15,7 @@ from rollout.report.started import on_its_way
 from rollout.resources.model import Model
 from rollout.resources.objects import name_of
 from rollout.resources.provider import PrometheusProvider
-from rollout.server.answers import CHANGE
+from rollout.server.answers import CHANGE, shows
 from rollout.server.desk import (
     AtDesk,
     Desk,
@@ -25,14 +25,18 @@ from rollout.server.desk import (
     RolloutName,
     Who,
 )
+from rollout.server.examples import ASKED, STARTED
 from rollout.server.logbook import entry
 from rollout.server.models import Ask, AskedRelease, Retry, Start, StartedRelease, StartOf
 from rollout.server.shown import as_created
 
 router = APIRouter(tags=["change"], responses=CHANGE, prefix="/namespaces/{namespace}")
 
+STARTS: Final = shows(STARTED, status=201)
+ASKS: Final = shows(ASKED, status=202)
 
-@router.post("/releases", status_code=201, response_model=StartedRelease)
+
+@router.post("/releases", status_code=201, response_model=StartedRelease, responses=STARTS)
 def start_release(
     at: AtDesk, who: Who, namespace: InNamespace, body: Start, key: IdempotencyKey = None
 ) -> JSONResponse:
@@ -44,7 +48,9 @@ def start_release(
     return _start(at, who, namespace, body, key)
 
 
-@router.post("/rollouts/{name}/releases", status_code=201, response_model=StartedRelease)
+@router.post(
+    "/rollouts/{name}/releases", status_code=201, response_model=StartedRelease, responses=STARTS
+)
 def start_of_rollout(
     at: AtDesk,
     who: Who,
@@ -90,7 +96,9 @@ def _names_provider(body: Start) -> bool:
     return inline is not None and isinstance(inline.provider, PrometheusProvider)
 
 
-@router.post("/releases/{name}/retry", status_code=201, response_model=StartedRelease)
+@router.post(
+    "/releases/{name}/retry", status_code=201, response_model=StartedRelease, responses=STARTS
+)
 def retry_release(
     at: AtDesk,
     who: Who,
@@ -110,7 +118,9 @@ def retry_release(
     return _created(at, namespace, started)
 
 
-@router.post("/releases/{name}/actions", status_code=202, response_model=AskedRelease)
+@router.post(
+    "/releases/{name}/actions", status_code=202, response_model=AskedRelease, responses=ASKS
+)
 def act(
     at: AtDesk,
     who: Who,

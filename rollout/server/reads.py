@@ -13,8 +13,9 @@ from rollout.resources.names import beside
 from rollout.resources.release import Phase, Release
 from rollout.resources.rollout import Rollout
 from rollout.resources.writes import Kind, Object
-from rollout.server.answers import READ
+from rollout.server.answers import READ, shows
 from rollout.server.desk import NAME, AtDesk, InNamespace, ReleaseName, RolloutName, Who
+from rollout.server.examples import EXPLANATION, PODS, RELEASE, ROLLOUT
 from rollout.server.models import Explanation, Pods, ReleaseList, RolloutList
 from rollout.server.shown import shown
 
@@ -28,13 +29,17 @@ InPhase = Annotated[
 ]
 
 
-@router.get("/rollouts", response_model=RolloutList)
+@router.get("/rollouts", response_model=RolloutList, responses=shows({"items": [ROLLOUT]}))
 def rollouts_everywhere(at: AtDesk, who: Who) -> JSONResponse:
     """List the Rollouts of all namespaces (verb `list` on rollouts, cluster-wide)."""
     return _rollouts(at, who, "")
 
 
-@router.get("/namespaces/{namespace}/rollouts", response_model=RolloutList)
+@router.get(
+    "/namespaces/{namespace}/rollouts",
+    response_model=RolloutList,
+    responses=shows({"items": [ROLLOUT]}),
+)
 def rollouts(at: AtDesk, who: Who, namespace: InNamespace) -> JSONResponse:
     """List the Rollouts of a namespace (verb `list` on rollouts)."""
     return _rollouts(at, who, namespace)
@@ -45,13 +50,15 @@ def _rollouts(at: AtDesk, who: Who, namespace: str) -> JSONResponse:
     return _listed(at.parts.view.list(Kind.ROLLOUT, namespace or None))
 
 
-@router.get("/namespaces/{namespace}/rollouts/{name}", response_model=Rollout)
+@router.get(
+    "/namespaces/{namespace}/rollouts/{name}", response_model=Rollout, responses=shows(ROLLOUT)
+)
 def rollout(at: AtDesk, who: Who, namespace: InNamespace, name: RolloutName) -> JSONResponse:
     """Get a Rollout (verb `get` on rollouts)."""
     return JSONResponse(shown(at.find(who, Kind.ROLLOUT, namespace, name)))
 
 
-@router.get("/releases", response_model=ReleaseList)
+@router.get("/releases", response_model=ReleaseList, responses=shows({"items": [RELEASE]}))
 def releases_everywhere(
     at: AtDesk,
     who: Who,
@@ -62,7 +69,11 @@ def releases_everywhere(
     return _releases(at, who, "", of, phases)
 
 
-@router.get("/namespaces/{namespace}/releases", response_model=ReleaseList)
+@router.get(
+    "/namespaces/{namespace}/releases",
+    response_model=ReleaseList,
+    responses=shows({"items": [RELEASE]}),
+)
 def releases(
     at: AtDesk,
     who: Who,
@@ -91,13 +102,19 @@ def _listed(items: Sequence[Object]) -> JSONResponse:
     return JSONResponse({"items": [shown(item) for item in items]})
 
 
-@router.get("/namespaces/{namespace}/releases/{name}", response_model=Release)
+@router.get(
+    "/namespaces/{namespace}/releases/{name}", response_model=Release, responses=shows(RELEASE)
+)
 def release(at: AtDesk, who: Who, namespace: InNamespace, name: ReleaseName) -> JSONResponse:
     """Get a release, with the numbers behind its verdict (verb `get` on releases)."""
     return JSONResponse(shown(at.find(who, Kind.RELEASE, namespace, name)))
 
 
-@router.get("/namespaces/{namespace}/releases/{name}/explain", response_model=Explanation)
+@router.get(
+    "/namespaces/{namespace}/releases/{name}/explain",
+    response_model=Explanation,
+    responses=shows(EXPLANATION),
+)
 def explained(at: AtDesk, who: Who, namespace: InNamespace, name: ReleaseName) -> JSONResponse:
     """Say why a release is where it is and what comes next (verb `get` on releases)."""
     found = Release.model_validate(at.find(who, Kind.RELEASE, namespace, name))
@@ -106,7 +123,9 @@ def explained(at: AtDesk, who: Who, namespace: InNamespace, name: ReleaseName) -
     return JSONResponse({"release": name, "lines": lines})
 
 
-@router.get("/namespaces/{namespace}/releases/{name}/pods", response_model=Pods)
+@router.get(
+    "/namespaces/{namespace}/releases/{name}/pods", response_model=Pods, responses=shows(PODS)
+)
 def pods(at: AtDesk, who: Who, namespace: InNamespace, name: ReleaseName) -> JSONResponse:
     """Count the ready pods of both sides of a release (verb `get` on releases)."""
     found = at.find(who, Kind.RELEASE, namespace, name)

@@ -19,12 +19,12 @@ from prometheus_client import CollectorRegistry
 from rollout.kube.cache import Change
 from rollout.server.app import application
 from rollout.server.bounded import Bounded, connection
+from rollout.server.certificate import Make, Renewed
 from rollout.server.feed import Feed
 from rollout.server.parts import Parts
 from rollout.server.settings import ApiSettings
 
 log = structlog.get_logger(__name__)
-CONNECTIONS: Final = 1024
 IDLE_SECONDS: Final = 30
 JOIN_SECONDS: Final = 5.0
 
@@ -39,7 +39,7 @@ class Api:
         """
         self._settings = settings
         self._feed = Feed(settings.limits.queue)
-        app = application(parts, self._feed, registry, settings.limits)
+        app = application(parts, self._feed, registry, settings)
         self._config = self._configured(Bounded(app, settings.limits))
         self._socket = socket.create_server(
             (settings.bind, settings.port), family=_family(settings.bind), reuse_port=False
@@ -59,11 +59,11 @@ class Api:
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            limit_concurrency=CONNECTIONS,
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=settings.limits.stop,
             ssl_certfile=settings.certificate,
             ssl_keyfile=settings.key,
+            ssl_context_factory=self._renewed if settings.secure else None,
         )
         try:
             config.load()
@@ -72,6 +72,10 @@ class Api:
                 f"--api-tls-cert {settings.certificate} with --api-tls-key {settings.key}: {error}"
             ) from error
         return config
+
+    def _renewed(self, _: uvicorn.Config, make: Make) -> ssl.SSLContext:
+        files = (self._settings.certificate, self._settings.key)
+        return Renewed([file for file in files if file is not None], make).context()
 
     @property
     def port(self) -> int:

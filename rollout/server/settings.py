@@ -32,6 +32,8 @@ class Limits:
     """How often a stream asks again whether its reader may still read."""
     queue: int = 256
     """Changes that wait for a reader; one that falls behind further is cut off."""
+    connections: int = 1024
+    """Connections at the same time; who has one more is told to come again."""
     streams: int = 200
     """Streams at the same time."""
     stop: int = 1
@@ -46,6 +48,8 @@ class ApiSettings:
     port: int = 0
     certificate: Path | None = None
     key: Path | None = None
+    audience: str = ""
+    """Whom tokens must be meant for; "": the cluster, as those of kubeconfigs are."""
     limits: Limits = field(default_factory=Limits)
 
     @property

@@ -19,14 +19,16 @@ from rollout.kube.cache import Change, newer
 from rollout.kube.errors import ClusterError
 from rollout.kube.reviews import Access
 from rollout.resources.writes import Kind, Object
-from rollout.server.answers import READ
+from rollout.server.answers import READ, shows
 from rollout.server.desk import AtDesk, Desk, InNamespace, ReleaseName, Who
+from rollout.server.examples import STREAM
 from rollout.server.feed import End, Reader
 from rollout.server.problems import Problem
 from rollout.server.reads import OfRollout
 from rollout.server.shown import shown
 
 router = APIRouter(tags=["follow"], responses=READ)
+FOLLOWS: Final = shows(STREAM, media="text/event-stream")
 BUSY_SECONDS: Final = 5
 LastEventId = Annotated[
     str | None,
@@ -202,7 +204,7 @@ async def _one(
         yield events
 
 
-@router.get("/releases/stream", response_class=EventSourceResponse)
+@router.get("/releases/stream", response_class=EventSourceResponse, responses=FOLLOWS)
 async def follow_everywhere(
     events: Annotated[Events, Depends(_everywhere)],
     last: LastEventId = None,  # noqa: ARG001 - named for the document
@@ -212,7 +214,9 @@ async def follow_everywhere(
         yield event
 
 
-@router.get("/namespaces/{namespace}/releases/stream", response_class=EventSourceResponse)
+@router.get(
+    "/namespaces/{namespace}/releases/stream", response_class=EventSourceResponse, responses=FOLLOWS
+)
 async def follow(
     events: Annotated[Events, Depends(_in_namespace)],
     last: LastEventId = None,  # noqa: ARG001 - named for the document
@@ -222,7 +226,11 @@ async def follow(
         yield event
 
 
-@router.get("/namespaces/{namespace}/releases/{name}/stream", response_class=EventSourceResponse)
+@router.get(
+    "/namespaces/{namespace}/releases/{name}/stream",
+    response_class=EventSourceResponse,
+    responses=FOLLOWS,
+)
 async def follow_one(
     events: Annotated[Events, Depends(_one)],
     last: LastEventId = None,  # noqa: ARG001 - named for the document

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from rollout.kube.client import HttpCluster
 from rollout.sandbox.apiserver import ApiServer
 from tests import build
 from tests.cli.test_cli import cluster, create, server
+from tests.server.rig import Rig
 
 __all__ = ["cluster", "server"]
 pytestmark = pytest.mark.system
@@ -28,7 +30,9 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 """
 
 
-def completed(*words: str, kubeconfig: Path | None = None) -> list[str]:
+def completed(
+    *words: str, kubeconfig: Path | None = None, given: Mapping[str, str] | None = None
+) -> list[str]:
     """Press Tab after words, of which the last is incomplete."""
     quoted = " ".join(f"'{word}'" for word in ("rollout", *words))
     script = COMPLETE.format(words=quoted, current=len(words))
@@ -36,6 +40,7 @@ def completed(*words: str, kubeconfig: Path | None = None) -> list[str]:
         "PATH": f"{PROGRAM.parent}:/usr/bin:/bin",
         "KUBECONFIG": str(kubeconfig or "/nowhere"),
         "HOME": "/nowhere",
+        **(given or {}),
     }
     done = subprocess.run(
         ["bash", "--norc", "-c", script],
@@ -92,6 +97,48 @@ def test_a_cluster_that_does_not_answer_is_not_waited_for(tmp_path: Path) -> Non
         )
         began = time.monotonic()
         assert completed("undo", "", kubeconfig=file) == []
+    assert time.monotonic() - began < 8, "1.5 s of patience, and a slow machine"
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[Rig]:
+    """A rollout server of another cluster than the kubeconfig's."""
+    with Rig() as alone, alone.place(*build.shop()[:-1], build.release("web-v7", "v7")) as rig:
+        rig.say("web-v7")
+        yield rig
+
+
+def test_with_a_server_the_names_are_asked_of_it(elsewhere: Rig, kubeconfig: Path) -> None:
+    given = {"ROLLOUT_SERVER": elsewhere.api.url, "ROLLOUT_TOKEN": "bob"}
+    here = ("-n", elsewhere.space)
+    assert completed(*here, "rollback", "", kubeconfig=kubeconfig, given=given) == ["web-v7", "web"]
+    assert completed(*here, "rollback", "web-", given=given) == ["web-v7"]
+    assert completed(*here, "start", "v9", "--rollout", "", given=given) == ["web"]
+
+
+def test_a_server_on_the_line_counts(elsewhere: Rig, kubeconfig: Path) -> None:
+    given = ("-n", elsewhere.space, "--server", elsewhere.api.url, "--token", "bob")
+    assert completed(*given, "pause", "", kubeconfig=kubeconfig) == ["web-v7", "web"]
+    assert completed("pause", *given, "", kubeconfig=kubeconfig) == ["web-v7", "web"]
+
+
+def test_what_a_server_does_not_tell_is_not_taken_from_a_cluster(
+    elsewhere: Rig, kubeconfig: Path
+) -> None:
+    given = {"ROLLOUT_SERVER": elsewhere.api.url, "ROLLOUT_TOKEN": "bob"}
+    assert completed("start", "v9", "--deployment", "", kubeconfig=kubeconfig, given=given) == []
+    given["ROLLOUT_TOKEN"] = "nobody"
+    assert completed("rollback", "", kubeconfig=kubeconfig, given=given) == []
+    given["ROLLOUT_SERVER"] = "http://rollout.example.com"
+    assert completed("rollback", "", kubeconfig=kubeconfig, given=given) == []
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for(kubeconfig: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        server = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        given = {"ROLLOUT_SERVER": server, "ROLLOUT_TOKEN": "bob"}
+        began = time.monotonic()
+        assert completed("undo", "", kubeconfig=kubeconfig, given=given) == []
     assert time.monotonic() - began < 8, "1.5 s of patience, and a slow machine"
 
 

@@ -5,16 +5,20 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
+import yaml
 
+from rollout.controller.caches import Caches
 from rollout.report.exit_codes import ExitCode
 from rollout.resources.writes import Delete, Kind, Object
 from rollout.sandbox.apiserver.faults import Faults
 from tests import build
+from tests.sandbox.practice import until
 from tests.server.rig import Rig
 
 pytestmark = pytest.mark.system
@@ -256,8 +260,13 @@ def test_what_is_not_allowed_is_said_with_the_missing_verb(empty: Rig, http: Way
     known(empty, *build.shop())
     done = http("promote", "-n", empty.space, **at(empty, "bob"))
     assert done.returncode == ExitCode.ERROR
-    assert done.stderr.startswith("rollout: not allowed: bob lacks the verb promote on releases")
+    sentence, rule = done.stderr.split("\n", 1)
+    assert sentence.startswith("rollout: not allowed: bob lacks the verb promote on releases")
     assert "action" not in empty.release()["spec"]
+    role, binding = yaml.safe_load_all(rule)
+    assert role["metadata"]["namespace"] == empty.space
+    assert role["rules"][0]["verbs"] == ["promote"]
+    assert binding["subjects"][0]["name"] == "bob"
 
 
 def test_what_stands_after_the_command_wins_over_the_environment(empty: Rig, http: Way) -> None:
@@ -273,7 +282,14 @@ def test_what_stands_after_the_command_wins_over_the_environment(empty: Rig, htt
     ("environment", "said"),
     [
         ({"ROLLOUT_SERVER": "shop.example.com"}, "--server 'shop.example.com' is no URL"),
-        ({"ROLLOUT_SERVER": "http://127.0.0.1:1"}, "cannot be reached: http://127.0.0.1:1: "),
+        (
+            {"ROLLOUT_SERVER": "http://127.0.0.1:1"},
+            "rollout: the rollout server cannot be reached: http://127.0.0.1:1: ",
+        ),
+        (
+            {"ROLLOUT_SERVER": "http://rollout.example.com"},
+            "your token could be read on the way to rollout.example.com",
+        ),
         ({"ROLLOUT_TOKEN": "nobody"}, "the cluster does not know this token"),
         ({"ROLLOUT_TOKEN": ""}, "no cluster found: there is no kubeconfig"),
         ({"ROLLOUT_SERVER_CA": "/nowhere"}, "--server-ca /nowhere: "),
@@ -294,6 +310,22 @@ def test_a_server_that_is_no_rollout_server_is_said(empty: Rig, http: Way) -> No
     assert "not as a rollout server does: is the URL right?" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "environment"),
+    [(("--insecure-http",), {}), ((), {"ROLLOUT_INSECURE_HTTP": "1"})],
+)
+def test_who_insists_sends_a_token_that_others_can_read(
+    empty: Rig, http: Way, options: tuple[str, ...], environment: dict[str, str]
+) -> None:
+    url = empty.api.url.replace("127.0.0.1", "0.0.0.0")
+    given = {**at(empty, "bob"), "ROLLOUT_SERVER": url, "NO_PROXY": "*"}
+    refused = http("list", "-n", empty.space, **given)
+    assert refused.returncode == ExitCode.ERROR
+    assert "`kubectl port-forward " in refused.stderr
+    done = http("list", "-n", empty.space, *options, **given, **environment)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_kubeconfig_without_a_token_says_how_to_get_one(
     empty: Rig, http: Way, tmp_path: Path
 ) -> None:
@@ -311,3 +343,28 @@ def test_a_change_whose_answer_was_lost_is_done_once(empty: Rig, http: Way) -> N
     done = http("start", "v2", "-n", empty.space, **at(empty, "ana"))
     assert done.returncode == 0, done.stderr
     assert len(empty.releases()) == 1
+
+
+def test_a_rollback_outlives_the_restart_of_the_server(http: Way) -> None:
+    with Rig(filled=False) as alone, alone.place(*build.shop()) as rig:
+        process = http.begin("rollback", "-n", rig.space, **at(rig, "bob"))
+        until(lambda: refused(rig) >= 2, "it has asked twice", 20)
+        with running(rig.caches):
+            out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+    assert out.startswith("web-v2: rollback asked for")
+
+
+def refused(rig: Rig) -> float:
+    """How often the server has said that its caches are being filled."""
+    route = "/namespaces/{namespace}/releases"
+    return rig.count("requests_total", method="GET", route=route, status="503")
+
+
+@contextmanager
+def running(caches: Caches) -> Iterator[None]:
+    caches.start()
+    try:
+        yield
+    finally:
+        caches.stop()

@@ -51,7 +51,7 @@ def commands() -> Iterator[str]:
 
 def complaint(command: str) -> str:
     """What the parser has against a command; values may be left out, or stand as CAPITALS."""
-    words = shlex.split(re.split(r" \| | > |  ", command)[0])[1:]
+    words = shlex.split(re.split(r" \| | \d?>|  ", command)[0])[1:]
     found: Any = GROUP
     context = None
     try:

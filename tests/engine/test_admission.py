@@ -270,7 +270,7 @@ def test_a_rollback_is_too_late_once_committed() -> None:
     answer = admit(action(ActionType.ROLLBACK), status(Phase.ADOPTING, committed=True))
     assert not answer.accepted
     assert "TooLate" in answer.message
-    assert "rollout undo" in answer.message
+    assert "with a kubeconfig `rollout undo` brings the earlier version back" in answer.message
 
 
 @pytest.mark.parametrize("type_", list(ActionType), ids=str)

@@ -106,11 +106,11 @@ class Rig:
         """Where actions on the release go."""
         return f"{self.root}/releases/web-v2/actions"
 
-    def serve(self) -> Api:
+    def serve(self, audience: str = "") -> Api:
         """Start one more replica, for this test: its own caches, its own API."""
-        return self._serve(self.test)[1]
+        return self._serve(self.test, audience)[1]
 
-    def _serve(self, stack: ExitStack) -> tuple[Caches, Api, CollectorRegistry]:
+    def _serve(self, stack: ExitStack, audience: str = "") -> tuple[Caches, Api, CollectorRegistry]:
         heard: list[Api] = []
 
         def hear(change: Change) -> None:
@@ -120,7 +120,7 @@ class Rig:
         caches = Caches(self.cluster, self.namespace, hear)
         parts = Parts(self.cluster, caches, self.namespace, lambda: datetime.now(UTC))
         registry = CollectorRegistry()
-        api = Api(ApiSettings(limits=self.limits), parts, registry)
+        api = Api(ApiSettings(limits=self.limits, audience=audience), parts, registry)
         heard.append(api)
         api.start()
         stack.callback(api.stop)

@@ -26,6 +26,17 @@ def test_without_a_token_of_the_cluster_nothing_is_answered(rig: Rig, who: str |
         assert answer.headers["www-authenticate"] == 'Bearer realm="rollout"'
 
 
+def test_with_an_audience_only_tokens_made_for_it_are_taken(rig: Rig) -> None:
+    api = rig.serve(audience="rollout")
+    rig.server.tokens["ci"] = User("ci", audiences=frozenset({"rollout"}))
+    assert rig.client("ci", api).get(f"{rig.root}/releases").status_code == 200
+    for token in ("ana", None):
+        answer = rig.client(token, api).get(f"{rig.root}/releases")
+        said = problem(answer, 401, "unauthorized")["detail"]
+        assert said.endswith("for example of `kubectl create token NAME --audience=rollout`")
+    problem(rig.client("ci").get(f"{rig.root}/releases"), 401, "unauthorized")
+
+
 def test_nothing_is_read_from_somebody_whom_nobody_knows(rig: Rig) -> None:
     head = f"POST {rig.root}/releases HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
     with socket.create_connection(("127.0.0.1", rig.api.port), timeout=5) as connection:

@@ -168,7 +168,10 @@ def test_an_action_that_cannot_be_done_is_refused_with_the_sentence_of_the_admis
     rig.say(phase="Succeeded")
     answer = rig.client().post(rig.actions, json={"type": "rollback"})
     said = problem(answer, 409, "refused")["detail"]
-    assert said.startswith("web-v2: the release has ended (Succeeded): `rollout undo` brings")
+    assert said == (
+        "web-v2: the release has ended (Succeeded): with a kubeconfig `rollout undo` brings the "
+        "earlier version back, or start a new one"
+    )
 
 
 def test_an_action_on_what_is_not_there_is_404(rig: Rig) -> None:

@@ -34,6 +34,7 @@ QUICK = Limits(
     head=1.0,
     body=1.0,
     streams=3,
+    connections=20,
 )
 
 
@@ -222,6 +223,18 @@ def test_streams_are_bounded_in_number(quick: Rig) -> None:
         assert said["detail"] == "3 streams are open already"
         assert int(answer.headers["retry-after"]) > 0
     until(lambda: quick.count("streams") == 0, "all streams have ended")
+
+
+def test_connections_are_bounded_in_number(quick: Rig) -> None:
+    client = quick.client("bob")
+    with contextlib.ExitStack() as stack:
+        for _ in range(QUICK.connections):
+            stack.enter_context(socket.create_connection(("127.0.0.1", quick.api.port)))
+        answer = client.get(f"{quick.root}/releases")
+        said = problem(answer, 429, "too-many-requests")
+        assert said["detail"] == "20 connections are open already"
+        assert (answer.headers["retry-after"], answer.headers["connection"]) == ("1", "close")
+    until(lambda: client.get(f"{quick.root}/releases").is_success, "there is room again")
 
 
 def test_a_stop_ends_open_streams_at_once(rig: Rig) -> None:

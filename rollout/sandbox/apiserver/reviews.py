@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from rollout.kube.errors import Unauthorized
-from rollout.sandbox.apiserver.users import User, authenticated
+from rollout.sandbox.apiserver.users import CLUSTER, User, authenticated
 from rollout.simulate import refusals
 from rollout.simulate.objects import Json, dig
 
@@ -32,7 +32,7 @@ def reviewed(path: str, body: Any, user: User, tokens: Mapping[str, User]) -> Js
     if not isinstance(spec, Mapping):
         raise refusals.bad_request(f"{kind}: spec: Required value")
     if path == AUTHENTICATION:
-        status = _token(str(spec.get("token", "")), tokens)
+        status = _token(str(spec.get("token", "")), spec.get("audiences") or [CLUSTER], tokens)
     else:
         who = user if path == SELF else _named(spec, tokens.values())
         status = _access(spec.get("resourceAttributes") or {}, who)
@@ -47,12 +47,13 @@ def _info(user: User) -> Json:
     return {"username": user.name, "groups": [*user.groups, "system:authenticated"]}
 
 
-def _token(token: str, tokens: Mapping[str, User]) -> Json:
+def _token(token: str, audiences: list[str], tokens: Mapping[str, User]) -> Json:
     try:
-        user = authenticated(token, tokens)
+        user = authenticated(token, tokens, audiences)
     except Unauthorized:
         return {"user": {}, "error": "invalid bearer token"}
-    return {"authenticated": True, "user": _info(user)}
+    shared = [one for one in audiences if one in user.audiences]
+    return {"authenticated": True, "user": _info(user), "audiences": shared}
 
 
 def _named(spec: Mapping[str, Any], known: Iterable[User]) -> User | None:

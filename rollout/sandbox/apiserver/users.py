@@ -1,7 +1,7 @@
 """Who asks: bearer tokens and the users behind them."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +10,9 @@ from rollout.kube.errors import Unauthorized
 PREFIX: Final = "/as/"
 ADMINISTRATORS: Final = "system:masters"
 
+
+CLUSTER: Final = "https://kubernetes.default.svc"
+"""The audience of the API server itself."""
 
 ANYTHING: Final = "*"
 
@@ -33,6 +36,8 @@ class User:
     name: str
     groups: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = EVERYTHING
+    audiences: frozenset[str] = frozenset({CLUSTER})
+    """Whom the token is meant for."""
 
     def may(self, verb: str, resource: str, namespace: str) -> bool:
         """Whether a rule allows it."""
@@ -57,10 +62,14 @@ def token_and_path(header: str, path: str) -> tuple[str, str]:
     return (token.strip() if scheme.lower() == "bearer" else ""), path
 
 
-def authenticated(token: str, tokens: Mapping[str, User]) -> User:
-    """The user whose token it is. Raises Unauthorized."""
+def authenticated(
+    token: str, tokens: Mapping[str, User], audiences: Collection[str] = (CLUSTER,)
+) -> User:
+    """The user whose token it is, meant for one of the audiences. Raises Unauthorized."""
     if token:
         for known, user in tokens.items():
-            if hmac.compare_digest(known.encode(), token.encode()):
+            if hmac.compare_digest(known.encode(), token.encode()) and user.audiences & {
+                *audiences
+            }:
                 return user
     raise Unauthorized("Unauthorized")
