@@ -1,10 +1,12 @@
 """Everything that the document allows, and much that it does not, is asked of the real API.
 
-Each run asks something else. What failed can be asked again: its seed is in the report.
+Each document has its own seed, so that what is asked changes with the API and a run can be had
+again. `ROLLOUT_SCHEMA_SEED` asks something else.
 """
 
+import json
 import os
-import secrets
+import zlib
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -27,7 +29,8 @@ from tests.server.rig import Rig
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 EXAMPLES: Final = 25
-SEED: Final = int(os.environ.get("ROLLOUT_SCHEMA_SEED") or secrets.randbits(32))
+OWN_SEED: Final = zlib.crc32(json.dumps(document(), sort_keys=True).encode())
+SEED: Final = int(os.environ.get("ROLLOUT_SCHEMA_SEED") or OWN_SEED)
 CHECKS: Final = [
     not_a_server_error,
     status_code_conformance,
