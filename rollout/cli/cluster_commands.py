@@ -151,13 +151,17 @@ def _api(
     return ApiSettings(bind, port, cert, key, audience or "")
 
 
-def sandbox_up() -> None:
+def sandbox_up(
+    rate: float = typer.Option(
+        60.0, "--rate", min=0, max=500, help="Requests a second that come for the first hour"
+    ),
+) -> None:
     """Start a practice cluster."""
     try:
         from rollout.sandbox.up import up
     except ModuleNotFoundError as error:
         raise typer.BadParameter(_no_sandbox(error)) from error
-    up()
+    up(rate=rate)
 
 
 def demo(

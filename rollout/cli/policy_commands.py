@@ -82,6 +82,9 @@ def _text(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"{file} is no text: {error}") from error
+    except OSError as error:
+        said = error.strerror or type(error).__name__
+        raise ValueError(f"{file}: {said}: name a file, or - for standard input") from error
 
 
 def show(

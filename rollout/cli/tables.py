@@ -61,7 +61,7 @@ def release_table(releases: Sequence[Release], *, wide: bool) -> Table:
             status.strategy,
             coloured(str(status.phase)),
             status.progress,
-            f"{status.weight.applied}%",
+            "-" if status.phase.ended else f"{status.weight.applied}%",
             coloured(status.verdict.result) if status.verdict else "-",
             age(release.metadata.creation_timestamp, now),
         ]

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from rollout.commands.early import discovered, refuse_early, shares, warnings
@@ -12,7 +12,9 @@ from rollout.commands.request import Request, Started
 from rollout.commands.rollouts import rollout_for, strategy_named
 from rollout.kube.cluster import Cluster
 from rollout.kube.errors import AlreadyExists, Refused, ServerFault
+from rollout.resources.duration import format_duration
 from rollout.resources.objects import name_of, uid_of
+from rollout.resources.rollout import Strategy
 from rollout.resources.words import API_VERSION, REQUEST_LABEL, ROLLOUT_LABEL
 from rollout.resources.writes import Create, Delete, Kind, Object
 
@@ -40,8 +42,10 @@ def start(
         rollout, assumed = rollout_for(cluster, namespace, request)
         if "uid" not in rollout["metadata"]:
             before_rollout()
-        body = release_of(rollout, request.version, _spec(rollout, request))
-        return create(cluster, namespace, rollout, body, assumed=assumed, once=once)
+        spec = _spec(rollout, request)
+        said = [*assumed, *_defaults(spec)]
+        body = release_of(rollout, request.version, spec)
+        return create(cluster, namespace, rollout, body, assumed=said, once=once)
 
     return carry_out_once(cluster, namespace, once, begin)
 
@@ -138,6 +142,19 @@ def _spec(rollout: Object, request: Request) -> dict[str, Any]:
         overrides["policy"] = request.policy
     said = {"overrides": overrides, "by": request.by, "reason": request.reason}
     return spec | {key: value for key, value in said.items() if value}
+
+
+def _defaults(spec: dict[str, Any]) -> Iterator[str]:
+    """Say what another strategy than the Rollout's takes with it: none of the Rollout's times."""
+    wanted = (spec.get("overrides") or {}).get("strategy")
+    if wanted is not None:
+        strategy = Strategy.model_validate(wanted)
+        bake = format_duration(strategy.common.bake)
+        deadline = format_duration(strategy.common.progress_deadline)
+        yield (
+            f"{strategy.name} is not the Rollout's strategy, so it has the defaults: bake {bake}, "
+            f"progressDeadline {deadline}"
+        )
 
 
 def release_of(rollout: Object, version: str, spec: dict[str, Any]) -> dict[str, Any]:

@@ -309,14 +309,19 @@ UNDO = "with a kubeconfig `rollout undo` brings the earlier version back"
 def admit(action: Action, status: ReleaseStatus) -> Admission:
     """Say whether an action can be carried out now."""
     if status.phase.ended:
-        undo = action.type is ActionType.ROLLBACK and status.phase is Phase.SUCCEEDED
-        way = f"{UNDO}, or " if undo else ""
-        message = f"the release has ended ({status.phase}): {way}start a new one"
-        return Admission(accepted=False, message=message)
+        return Admission(accepted=False, message=_ended(action, status))
     if status.phase is Phase.ROLLING_BACK:
         done = action.type is ActionType.ROLLBACK
         return Admission(accepted=done, message="the release is rolling back already")
     return _RULES[action.type](status)
+
+
+def _ended(action: Action, status: ReleaseStatus) -> str:
+    way = ""
+    if action.type is ActionType.ROLLBACK:
+        succeeded = status.phase is Phase.SUCCEEDED
+        way = f"{UNDO}, or " if succeeded else "nothing is left to take back; "
+    return f"the release has ended ({status.phase}): {way}start a new one"
 
 
 def _rollback(status: ReleaseStatus) -> Admission:
@@ -369,7 +374,25 @@ def _promote(status: ReleaseStatus) -> Admission:
             accepted=False,
             message=f"there is no step to pass while {where}: it goes on by itself",
         )
-    return Admission(accepted=True, message="it goes on without waiting for the judge")
+    return Admission(accepted=True, message=_passing(status, where))
+
+
+def _promote_full(status: ReleaseStatus) -> Admission:
+    promoted = _promote(status)
+    if not promoted.accepted or (status.paused_from or status).phase is Phase.BAKING:
+        return promoted
+    return Admission(
+        accepted=True,
+        message="all traffic goes to the candidate now; the bake is still judged, and `rollout "
+        "promote` ends it",
+    )
+
+
+def _passing(status: ReleaseStatus, where: Phase) -> str:
+    if status.paused_from is not None and status.paused_from.reason == APPROVAL:
+        return "approved: it goes on"
+    what = "the bake ends" if where is Phase.BAKING else "it goes on"
+    return f"{what} without waiting for the judge"
 
 
 _RULES = {
@@ -377,5 +400,5 @@ _RULES = {
     ActionType.PAUSE: _pause,
     ActionType.RESUME: _resume,
     ActionType.PROMOTE: _promote,
-    ActionType.PROMOTE_FULL: _promote,
+    ActionType.PROMOTE_FULL: _promote_full,
 }

@@ -41,7 +41,9 @@ class Shop:
 
     def work(self, key: Key = A) -> None:
         """Add a key and wait until all that follows at once is over."""
+        before = len(self.passes.keys)
         self.queue.add(key)
+        until(lambda: len(self.passes.keys) > before)
         self.settle()
 
     def settle(self) -> None:
@@ -53,9 +55,17 @@ class Shop:
 
     def wait(self, key: Key = A) -> float:
         """Seconds until the clock wakes a key."""
+        until(lambda: self.clock.due(key) is not None)
         due = self.clock.due(key)
         assert due is not None
         return (due - now()).total_seconds()
+
+
+def until(claim: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not claim():
+        assert time.monotonic() < deadline, "not within 10 s"
+        time.sleep(0.005)
 
 
 @pytest.fixture

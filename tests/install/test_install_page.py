@@ -15,6 +15,8 @@ from tests.install.pages import commands
 
 IN_CLUSTER = (ROOT / "tests" / "install" / "test_in_cluster.py").read_text()
 NOT_RUN = {
+    "pipx install ": "tests/system/test_readme.py installs into a fresh environment",
+    "rollout completion ": "tests/cli/test_completion.py has a real bash complete",
     "docker build ": "there is no Docker: the Dockerfile is played, see tests/install/image.py",
     "docker push ": "there is no registry",
     "kubectl --namespace rollout-system logs ": "there is no kubelet to ask for a log",

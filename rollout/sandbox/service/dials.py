@@ -115,3 +115,5 @@ _DIALS: Final[Mapping[str, tuple[Callable[[Dials, str], Dials], str]]] = {
     "linger": (_linger, "seconds after being told to stop, as in linger5"),
     "overload": (_overload, "requests a second on one pod, as in overload20"),
 }
+FORMS: Final[Mapping[str, str]] = {name: form for name, (_, form) in _DIALS.items()}
+"""What each dial takes, for people."""
