@@ -25,6 +25,7 @@ STAMP = VENV / "requirements.sha256"
 SYSTEM = "controlplane or system"
 SWEEP = "sweep"
 SPREAD = ("--dist", "worksteal")  # long tests must not wait behind each other
+UNIT = ("-n", "3", "--ignore=tests/server/test_schema.py")  # that file takes 5 s to be collected
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
@@ -43,7 +44,7 @@ def main() -> int:
     try:
         for name, command in CHECKS.items():
             run(name, [str(VENV / "bin" / command[0]), *command[1:]])
-        run("unit tests", [*_pytest(), "-n", "2", "-m", f"not ({SYSTEM} or {SWEEP})"])
+        run("unit tests", [*_pytest(), *UNIT, *SPREAD, "-m", f"not ({SYSTEM} or {SWEEP})"])
         if build is not None:
             with aside("every crash point", [*_pytest(), "-n", "2", "-m", SWEEP]):
                 _await_build(build)
