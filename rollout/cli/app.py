@@ -61,6 +61,12 @@ app = typer.Typer(
 )
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        cluster_commands.version()
+        raise typer.Exit
+
+
 @app.callback()
 def everywhere(  # noqa: PLR0917 - options, each by its name
     context: typer.Context,
@@ -72,6 +78,9 @@ def everywhere(  # noqa: PLR0917 - options, each by its name
     token: str = TOKEN,
     server_ca: str = SERVER_CA,
     insecure_http: bool = INSECURE_HTTP,
+    version: bool = typer.Option(  # noqa: ARG001 - answered before anything else
+        False, "--version", is_eager=True, callback=_version, help="Print the version"
+    ),
 ) -> None:
     """Keep what holds for every command."""
     chosen = output or Output.TABLE

@@ -70,6 +70,8 @@ def _policy(said: str | None) -> dict[str, Any] | None:
     if said is None:
         return None
     if not Path(said).is_file():
+        if "/" in said or said.endswith((".yaml", ".yml")):
+            raise typer.BadParameter(f"--policy {said}: there is no such file")
         return {"name": said}
     from rollout.resources.policy_file import read_policy
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from rollout.report.ages import age, length
 from rollout.resources.release import MetricVerdict, Phase, Release, ReleaseStatus
-from rollout.resources.rollout import Adoption, Strategy
+from rollout.resources.rollout import Adoption, OnTimeout, Strategy
 
 BAD: Final = {
     "Reconciled": "False",
@@ -123,9 +123,12 @@ def _next(release: Release, strategy: Strategy | None, now: datetime) -> Iterato
             bake = strategy.common.bake if strategy else timedelta(0)
             since = status.marks.get("cutover") or status.marks.get("bake", now)
             left = length(max(since + bake - now, timedelta(0)))
-            yield f"Next: the target takes the template, in {left} at the soonest, after a Pass."
+            yield (
+                f"Next: the target takes the template, in {left} at the soonest, after a Pass "
+                "(`rollout promote` goes on without one)."
+            )
         case Phase.PAUSED:
-            yield from _next_of_pause(status, now)
+            yield from _next_of_pause(status, strategy, now)
         case Phase.ROLLING_BACK:
             why = status.ending.message if status.ending else ""
             yield f"It goes back because: {why}."
@@ -147,12 +150,29 @@ def _in_time(status: ReleaseStatus, strategy: Strategy | None, now: datetime) ->
     return f"; it goes back if that takes longer than {length(max(left, timedelta(0)))} from now"
 
 
-def _next_of_pause(status: ReleaseStatus, now: datetime) -> Iterator[str]:
+def _next_of_pause(
+    status: ReleaseStatus, strategy: Strategy | None, now: datetime
+) -> Iterator[str]:
     where = status.paused_from
     ways = WAYS_OUT.get(where.reason if where else "", ANY_WAY)
     yield f"Next: a person decides: {ways}."
     if where is not None and where.deadline is not None:
-        yield f"By itself in {length(where.deadline - now)}."
+        left = length(max(where.deadline - now, timedelta(0)))
+        yield f"Without an answer it {_unanswered(status, strategy)} by itself in {left}."
+
+
+def _unanswered(status: ReleaseStatus, strategy: Strategy | None) -> str:
+    """Say what an approval that nobody gives ends in."""
+    if strategy is None:
+        return "goes on or back, as its strategy says,"
+    steps = strategy.canary.steps if strategy.canary else []
+    approval = (
+        strategy.blue_green.approval
+        if strategy.blue_green
+        else steps[min(status.step, len(steps) - 1)].approval
+    )
+    advances = approval is not None and approval.on_timeout is OnTimeout.ADVANCE
+    return "goes on" if advances else "rolls back"
 
 
 def _next_step(status: ReleaseStatus, strategy: Strategy | None, now: datetime) -> Iterator[str]:

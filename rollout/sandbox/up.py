@@ -12,7 +12,7 @@ from rich.console import Console
 from rollout.commands.refusal import CommandRefusedError
 from rollout.sandbox import shop
 from rollout.sandbox.load import Load, Plan
-from rollout.sandbox.practice import Ports, PracticeCluster
+from rollout.sandbox.practice import ADDRESSES, Ports, PracticeCluster
 from rollout.sandbox.service.dials import FORMS
 from rollout.sandbox.signals import wait_for_stop
 
@@ -69,6 +69,7 @@ The practice cluster is up, with a service [bold]web[/] of 4 pods at v1.0.0. {co
 judged by real requests. In another terminal:
 
   export PATH={Path(sys.executable).parent}:$PATH KUBECONFIG={practice.kubeconfig}
+  export ROLLOUT_POD_ADDRESS_MAP={ADDRESSES}   # for `rollout doctor`: where its pods are
   rollout start v1.1.0 --watch             a good version
   rollout start v1.2.0-errors8 --watch     one that fails 8 % of its requests
   rollout explain

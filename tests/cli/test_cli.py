@@ -200,6 +200,12 @@ def test_start_warns_of_a_tool_that_owns_the_deployment(cluster: HttpCluster, ru
     assert "Argo CD owns Deployment web" in done.stdout
 
 
+def test_a_policy_file_that_is_not_there_is_not_taken_for_a_name(run: Run) -> None:
+    done = run("start", "v2", "--policy", "nope.yaml")
+    assert done.returncode == 2
+    assert "--policy nope.yaml: there is no such file" in done.stderr
+
+
 def test_a_policy_file_with_a_mistake_is_refused_with_field_and_fix(
     cluster: HttpCluster, run: Run, tmp_path: Path
 ) -> None:

@@ -179,6 +179,7 @@ def test_a_context_of_the_kubeconfig_is_chosen(
 
 def test_version_is_that_of_the_package(run: Run) -> None:
     assert run("version").stdout == f"{__version__}\n"
+    assert run("--version").stdout == f"{__version__}\n"
 
 
 def test_help_is_instant() -> None:

@@ -98,7 +98,7 @@ def test_a_pause_names_what_its_reason_asks_for(reason: str, way: str) -> None:
     )
     said = told(phase=Phase.PAUSED, since=NOW, paused_from=where)
     assert way in said
-    assert "By itself in 1h." in said
+    assert "Without an answer it rolls back by itself in 1h." in said
 
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if not phase.ended], ids=str)

@@ -51,10 +51,16 @@ def test_it_stays_up_for_kubectl_and_leaves_no_process_behind(
             shown = kubectl(kubectl_program, kubeconfig, "get", "rollouts,deployments")
             assert "rollout.rollout.dev/web" in shown
             kubectl(kubectl_program, kubeconfig, "rollout", "status", "deployment/web")
+            second = subprocess.run(
+                command, capture_output=True, text=True, timeout=30, check=False, env=environment
+            )
+            assert second.returncode == 1
+            assert f"a practice cluster runs already ({kubeconfig})" in second.stderr
             started = set(children(sandbox.pid))
             assert len(started) >= 6, "4 pods, an edge and a controller"
             sandbox.send_signal(signal.SIGTERM)
             assert sandbox.wait(30) == 0, said.read_text()
+            assert not kubeconfig.exists(), "it would lead nowhere"
         finally:
             sandbox.kill()
     until(lambda: not any(map(lives, started)), "every process has ended", 5)
