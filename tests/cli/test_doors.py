@@ -118,16 +118,16 @@ def test_what_cannot_be_done_is_refused_with_the_same_sentence(
     assert "action" not in empty.release()["spec"]
 
 
+FULL = (
+    "all traffic goes to the candidate now; the bake is still judged, and `rollout promote` ends it"
+)
+
+
 @pytest.mark.parametrize(
     ("command", "type_", "said"),
     [
         (["promote"], "promote", "it goes on without waiting for the judge"),
-        (
-            ["promote", "--full"],
-            "promoteFull",
-            "all traffic goes to the candidate now; the bake is still judged, and `rollout "
-            "promote` ends it",
-        ),
+        (["promote", "--full"], "promoteFull", FULL),
         (["pause"], "pause", "it stays where it is until `rollout resume`"),
         (["rollback"], "rollback", "all traffic goes back to the stable version"),
     ],
