@@ -91,7 +91,9 @@ class Reader:
                 self._read(self._due(time.monotonic()))
         except Exception:
             log.exception("a reading failed", provider=self._policy.provider.kind)
-            self._tick = time.monotonic() + self._interval
+            now = time.monotonic()
+            self._tick = now + self._interval
+            self._wait_until(now + self._gap)  # what failed may be the question when to read next
 
     def _all(self) -> list[Follower]:
         with self._lock:

@@ -19,6 +19,7 @@ from rollout.controller.collect import Collector
 from rollout.controller.follow import Heard, restored
 from rollout.controller.metrics import Metrics
 from rollout.controller.queue import Key
+from rollout.controller.readers import GAP
 from rollout.metrics.provider import Ask, TrackQuery
 from rollout.metrics.query import track_query
 from rollout.resources.metric import RatioMetric
@@ -476,6 +477,26 @@ def test_a_mistake_of_ours_costs_one_reading_and_not_those_that_follow(
     until(lambda: len(provider.queries) >= 4, "readings go on")
     own.stop()
     assert failed()
+
+
+def test_a_mistake_that_stays_is_no_reason_to_spin(
+    logged: list[MutableMapping[str, Any]],
+) -> None:
+    def now() -> datetime:
+        if threading.current_thread().name == "metrics":
+            raise ZeroDivisionError("a bug")
+        return datetime.now(UTC)
+
+    def failed() -> int:
+        return sum(entry["event"] == "a reading failed" for entry in logged)
+
+    own = Collector(lambda _: Provider(), lambda _: (), lambda *_: None, now, Metrics())
+    own.attend(numbered(1))
+    began = time.monotonic()
+    until(lambda: failed() >= 4, "it is tried again")
+    took = time.monotonic() - began
+    own.stop()
+    assert took > 2 * GAP * INTERVAL
 
 
 def test_each_release_asks_for_its_own_pods_only(desk: Desk) -> None:
