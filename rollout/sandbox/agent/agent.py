@@ -8,13 +8,16 @@ that a slow API server delays no probe.
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Final, Self
 
 from rollout.kube.cache import Change
 from rollout.kube.cluster import RemoteCluster
-from rollout.kube.errors import ClusterError
+from rollout.kube.errors import ClusterError, NotFound
 from rollout.kube.reflector import Reflector
 from rollout.resources.writes import Kind, Object, Write
+from rollout.sandbox.agent.environment import Found, Source
+from rollout.sandbox.agent.names import Names
 from rollout.sandbox.agent.network import PodNetwork
 from rollout.sandbox.agent.node import register
 from rollout.sandbox.agent.pods import Pods
@@ -39,6 +42,7 @@ class NodeAgent:
         self._network: PodNetwork
         self._pods: Pods
         self._writers = ThreadPoolExecutor(_WRITERS, "node-agent-write")
+        self._names = Names(cluster, self._settings.namespace)
 
     @property
     def pod_cidr(self) -> str:
@@ -72,6 +76,7 @@ class NodeAgent:
         self._loop.call_soon_threadsafe(self._power_off.set)
         self._thread.join(_STOP_SECONDS)
         self._writers.shutdown(cancel_futures=True)
+        self._names.stop()
         self._network.close()
 
     def __enter__(self) -> Self:
@@ -86,7 +91,9 @@ class NodeAgent:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._power_off = asyncio.Event()
-        self._pods = Pods(self._settings, self._network, self._write)
+        self._pods = Pods(
+            self._settings, self._network, self._write, self._sources, self._find_names
+        )
         self._serving.set()
         await self._power_off.wait()
         await self._pods.close()
@@ -96,3 +103,19 @@ class NodeAgent:
 
     async def _write(self, write: Write) -> Object:
         return await self._loop.run_in_executor(self._writers, self._cluster.apply, write)
+
+    async def _sources(self, namespace: str, sources: frozenset[Source]) -> Found:
+        def read() -> Found:
+            return {source: self._read(namespace, source) for source in sources}
+
+        return await self._loop.run_in_executor(self._writers, read)
+
+    def _read(self, namespace: str, source: Source) -> Object | None:
+        try:
+            return self._cluster.get(source.kind, namespace, source.name)
+        except NotFound:
+            return None
+
+    async def _find_names(self) -> Path:
+        await self._loop.run_in_executor(self._writers, self._names.start)
+        return self._names.file

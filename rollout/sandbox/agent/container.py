@@ -2,20 +2,24 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from rollout.sandbox.agent.environment import Found, MissingError, Source, draw
 from rollout.sandbox.agent.probes import check, first_pass, verdicts
 from rollout.sandbox.agent.processes import Exit, Order, Process, Processes
 from rollout.sandbox.agent.spec import ContainerSpec, Image, PodSpec, Probe
 from rollout.sandbox.agent.status import ContainerStatus, Running, Terminated, Waiting
+from rollout.sandbox.service import programs
 from rollout.sandbox.service.dials import DialError, read_dials
 
 _START_FAILED: Final = Exit(128)
+_SOURCE_PAUSE: Final = 1.0
+"""Seconds between two looks for a ConfigMap or a Secret that is not there yet."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,17 @@ class BackOff:
 
 @dataclass(frozen=True)
 class Runtime:
-    """What the containers of a node share. `programs` are the images that exist; None: all."""
+    """What the containers of a node share.
+
+    `sources` reads ConfigMaps and Secrets of a namespace, `names` gives the file in which
+    programs find Services. `programs` are the images that exist; None: all.
+    """
 
     processes: Processes
     logs: Path
     back_off: BackOff
+    sources: Callable[[str, frozenset[Source]], Awaitable[Found]]
+    names: Callable[[], Awaitable[Path]]
     programs: frozenset[str] | None = None
 
 
@@ -53,7 +63,11 @@ class Container:
         host: str,
         runtime: Runtime,
         changed: Callable[[], None],
+        *,
+        initial: bool = False,
     ) -> None:
+        """Prepare it. `initial`: it runs until it has succeeded once."""
+        self._initial = initial
         self.status = ContainerStatus(spec.name, spec.image)
         self._spec = spec
         self._pod = pod
@@ -71,11 +85,19 @@ class Container:
             self._set(replace(self.status, state=fault))
             await self._told.wait()
             return
-        while not self._told.is_set():
-            outcome = await self._once()
+        if self._initial and not self._program.ends:
+            self._end_at_once()
+            return
+        while (order := await self._ordered()) is not None:
+            outcome = await self._once(order)
             if not self._restarts(outcome):
                 return
             await self._hold_back()
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it has run to a good end."""
+        return isinstance(self.status.state, Terminated) and self.status.state.code == 0
 
     async def stop(self) -> None:
         """Tell it to stop: `preStop`, then SIGTERM."""
@@ -102,17 +124,43 @@ class Container:
             return Waiting("CreateContainerConfigError", str(error))
         return None
 
-    async def _once(self) -> Exit:
+    @property
+    def _program(self) -> programs.Program:
+        return programs.find(Image.parse(self._spec.image).program)
+
+    def _end_at_once(self) -> None:
+        """Count as done: the image stands for a service, which has no end."""
+        now = datetime.now(UTC)
+        done = Terminated(0, now, now)
+        self._set(replace(self.status, state=done, ready=True, container_id="none://done"))
+
+    async def _ordered(self) -> Order | None:
+        """Wait for what the environment is drawn from; None when told to stop meanwhile."""
+        while not self._told.is_set():
+            try:
+                return await self._order()
+            except MissingError as missing:
+                waiting = Waiting("CreateContainerConfigError", str(missing))
+                self._set(replace(self.status, state=waiting))
+            await self._pause(_SOURCE_PAUSE)
+        return None
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._told.wait(), seconds)
+
+    async def _once(self, order: Order) -> Exit:
         began = datetime.now(UTC)
         try:
-            process = await self._runtime.processes.start(self._order())
+            process = await self._runtime.processes.start(order)
         except (OSError, ChildProcessError):
             outcome = _START_FAILED
         else:
             outcome = await self._follow(process, began)
         ended = Terminated(outcome.code, began, datetime.now(UTC))
         self._crashes = 1 if self._was_long(ended) else self._crashes + 1
-        self._set(replace(self.status, state=ended, started=False, ready=False))
+        done = self._initial and outcome.code == 0
+        self._set(replace(self.status, state=ended, started=False, ready=done))
         return outcome
 
     async def _follow(self, process: Process, began: datetime) -> Exit:
@@ -177,30 +225,43 @@ class Container:
         if pause:
             message = f"back-off {pause:g}s restarting failed container={self._spec.name}"
             self._set(replace(self.status, state=Waiting("CrashLoopBackOff", message), last=last))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._told.wait(), pause)
+            await self._pause(pause)
         self.status = replace(self.status, last=last, restarts=self.status.restarts + 1)
 
     def _restarts(self, outcome: Exit) -> bool:
         if self._told.is_set():
             return False
         policy = self._pod.restart_policy
+        if self._initial:
+            return policy != "Never" and outcome.code != 0
         return policy == "Always" or (policy == "OnFailure" and outcome.code != 0)
 
     def _was_long(self, ended: Terminated) -> bool:
         ran = (ended.finished - ended.started).total_seconds()
         return ran > 2 * self._runtime.back_off.most
 
-    def _order(self) -> Order:
-        log = f"{self._pod.namespace}_{self._pod.name}_{self._spec.name}.log"
+    async def _order(self) -> Order:
+        spec, pod, image = self._spec, self._pod, Image.parse(self._spec.image)
+        log = f"{pod.namespace}_{pod.name}_{spec.name}.log"
         return Order(
-            Image.parse(self._spec.image).version,
-            self._pod.name,
-            self._host,
-            self._spec.port,
-            str(self._runtime.logs / log),
-            self._spec.environment,
+            program=image.program,
+            version=image.version,
+            namespace=pod.namespace,
+            pod=pod.name,
+            host=self._host,
+            port=spec.port,
+            log=str(self._runtime.logs / log),
+            environment={**await self._drawn(), **spec.environment},
+            command=spec.command,
+            arguments=spec.arguments,
+            names=str(await self._runtime.names()) if self._program.calls else "",
         )
+
+    async def _drawn(self) -> dict[str, str]:
+        drawn, namespace = self._spec.drawn, self._pod.namespace
+        if not drawn.sources:
+            return {}
+        return draw(drawn, await self._runtime.sources(namespace, drawn.sources), namespace)
 
     def _signal(self, number: int) -> None:
         if self._process is not None:

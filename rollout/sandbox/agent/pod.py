@@ -1,7 +1,7 @@
 """One pod from its binding to its end: the kubelet's part in it, as one readable sequence."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from rollout.kube.errors import ClusterError, NotFound, ServerFault, TooManyRequ
 from rollout.resources.writes import Create, Delete, Kind, Object, Patch, PatchType, Write
 from rollout.sandbox.agent.container import Container, Runtime
 from rollout.sandbox.agent.network import ADDRESS_MAP
-from rollout.sandbox.agent.spec import read_pod
+from rollout.sandbox.agent.spec import ContainerSpec, read_pod
 from rollout.sandbox.agent.status import pod_status
 
 log = structlog.get_logger(__name__)
@@ -46,11 +46,13 @@ class Pod:
         self._gone = asyncio.Event()
         self._dirty = asyncio.Event()
         self._published: Mapping[str, Any] = {}
-        self._containers = [
-            Container(spec, self._spec, ADDRESS_MAP.reach(address), node.runtime, self._dirty.set)
-            for spec in self._spec.containers
-        ]
+        self._initial = [self._container(spec, initial=True) for spec in self._spec.initial]
+        self._containers = [self._container(spec) for spec in self._spec.containers]
         self.update(pod)
+
+    def _container(self, spec: ContainerSpec, *, initial: bool = False) -> Container:
+        host, runtime = ADDRESS_MAP.reach(self.address), self._node.runtime
+        return Container(spec, self._spec, host, runtime, self._dirty.set, initial=initial)
 
     def update(self, pod: Object) -> None:
         """Take over the object as it is now."""
@@ -68,13 +70,20 @@ class Pod:
         if not self._deleted.is_set() and await self._bind():
             async with asyncio.TaskGroup() as group:
                 publishing = group.create_task(self._publish())
-                running = [group.create_task(c.run()) for c in self._containers]
+                running = group.create_task(self._work())
                 self._dirty.set()
                 await self._deleted.wait()
                 publishing.cancel()
                 await self._stop(running)
         if self._deleted.is_set():
             await self._remove()
+
+    async def _work(self) -> None:
+        for container in self._initial:
+            await container.run()
+            if not container.succeeded:
+                return
+        await asyncio.gather(*(container.run() for container in self._containers))
 
     async def _bind(self) -> bool:
         if self._pod["spec"].get("nodeName"):
@@ -96,6 +105,7 @@ class Pod:
             status = pod_status(
                 {**self._pod, "status": self._published or self._pod.get("status") or {}},
                 [container.status for container in self._containers],
+                [container.status for container in self._initial],
                 address=self.address,
                 host=self._node.address,
                 now=datetime.now(UTC),
@@ -109,15 +119,16 @@ class Pod:
         body = {"metadata": {"uid": self._spec.uid}, "status": status}
         return Patch(Kind.POD, namespace, name, PatchType.MERGE, body, "status")
 
-    async def _stop(self, running: Sequence["asyncio.Task[None]"]) -> None:
+    async def _stop(self, running: "asyncio.Task[None]") -> None:
+        everything = [*self._initial, *self._containers]
         grace = self._pod["metadata"].get("deletionGracePeriodSeconds", self._spec.grace)
         with suppress(TimeoutError):
             async with asyncio.timeout(0 if self._gone.is_set() else grace):
-                await asyncio.gather(*(container.stop() for container in self._containers))
-                await asyncio.wait(running)
-        for container in self._containers:
+                await asyncio.gather(*(container.stop() for container in everything))
+                await asyncio.wait([running])
+        for container in everything:
             container.kill()
-        await asyncio.wait(running)
+        await asyncio.wait([running])
 
     async def _remove(self) -> None:
         if not self._gone.is_set():

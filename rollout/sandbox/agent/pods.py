@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,7 @@ from rollout.kube.cache import Change
 from rollout.kube.errors import ClusterError
 from rollout.resources.writes import Kind, Object, Patch, PatchType
 from rollout.sandbox.agent.container import Runtime
+from rollout.sandbox.agent.environment import Found, Source
 from rollout.sandbox.agent.network import NetworkError, PodNetwork
 from rollout.sandbox.agent.node import ADDRESS
 from rollout.sandbox.agent.pod import Node, Pod, WriteCall
@@ -29,8 +30,17 @@ _OVER: Final = {"Succeeded", "Failed"}
 class Pods:
     """Follows the pods of the API and runs those of this node. Belongs to one event loop."""
 
-    def __init__(self, settings: Settings, network: PodNetwork, write: WriteCall) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        network: PodNetwork,
+        write: WriteCall,
+        sources: Callable[[str, frozenset[Source]], Awaitable[Found]],
+        names: Callable[[], Awaitable[Path]],
+    ) -> None:
         self._settings = settings
+        self._sources = sources
+        self._names = names
         self._network = network
         self._write = write
         self._processes = Processes()
@@ -141,7 +151,14 @@ class Pods:
 
     def _runtime(self) -> Runtime:
         logs = self._settings.logs or Path(self._temporary.name if self._temporary else ".")
-        return Runtime(self._processes, logs, self._settings.back_off, self._settings.programs)
+        return Runtime(
+            self._processes,
+            logs,
+            self._settings.back_off,
+            self._sources,
+            self._names,
+            self._settings.programs,
+        )
 
 
 def _uid(pod: Object) -> str:

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -18,14 +18,22 @@ KILLED: Final = 128 + signal.SIGKILL
 
 @dataclass(frozen=True)
 class Order:
-    """What to run: the sample service as `version`, on an address and port, in an environment."""
+    """What to run: the program of an image as `version`, on an address and port.
 
+    `names` is the file in which it finds Services; see `Names`.
+    """
+
+    program: str
     version: str
+    namespace: str
     pod: str
     host: str
     port: int
     log: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    command: Sequence[str] = ()
+    arguments: Sequence[str] = ()
+    names: str = ""
 
 
 @dataclass(frozen=True)

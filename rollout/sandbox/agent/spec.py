@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rollout.resources.writes import Object
+from rollout.sandbox.agent.environment import Drawn, read_drawn
 
 DEFAULT_PORT: Final = 8080
 """Port of a container that declares none."""
@@ -73,6 +74,10 @@ class ContainerSpec:
     image: str
     port: int
     environment: Mapping[str, str]
+    """What the spec itself says; `drawn` is the rest."""
+    drawn: Drawn
+    command: tuple[str, ...]
+    arguments: tuple[str, ...]
     startup: Probe | None
     readiness: Probe | None
     liveness: Probe | None
@@ -89,6 +94,8 @@ class PodSpec:
     uid: str
     restart_policy: str
     grace: float
+    initial: tuple[ContainerSpec, ...]
+    """Init containers: each runs to its end before the next one, and all before `containers`."""
     containers: tuple[ContainerSpec, ...]
 
 
@@ -107,6 +114,7 @@ def read_pod(pod: Object, address: str) -> PodSpec:
         metadata["uid"],
         spec.get("restartPolicy", "Always"),
         spec.get("terminationGracePeriodSeconds", 30),
+        tuple(_container(container, fields) for container in spec.get("initContainers") or ()),
         tuple(_container(container, fields) for container in spec["containers"]),
     )
 
@@ -121,6 +129,9 @@ def _container(container: Object, fields: Mapping[str, str]) -> ContainerSpec:
         container["image"],
         declared[0]["containerPort"] if declared else DEFAULT_PORT,
         _environment(container.get("env") or (), fields),
+        read_drawn(container),
+        tuple(container.get("command") or ()),
+        tuple(container.get("args") or ()),
         _probe(container, "startupProbe", ports),
         _probe(container, "readinessProbe", ports),
         _probe(container, "livenessProbe", ports),
@@ -133,7 +144,7 @@ def _probe(container: Object, key: str, ports: Mapping[str, int]) -> Probe | Non
 
 
 def _environment(variables: Sequence[Object], fields: Mapping[str, str]) -> Mapping[str, str]:
-    """Read literal values and fields of the pod; the sample service looks at no others."""
+    """Read literal values and fields of the pod."""
     environment = {}
     for variable in variables:
         source = (variable.get("valueFrom") or {}).get("fieldRef") or {}

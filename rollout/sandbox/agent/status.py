@@ -1,7 +1,7 @@
 """A pod's status as the API shows it, made from what its containers do. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
@@ -91,6 +91,7 @@ def timestamp(moment: datetime) -> str:
 def pod_status(
     pod: Object,
     containers: Sequence[ContainerStatus],
+    initial: Sequence[ContainerStatus] = (),
     *,
     address: str,
     host: str,
@@ -98,15 +99,18 @@ def pod_status(
 ) -> Mapping[str, Any]:
     """Make the status of a pod; times of conditions that did not change are kept."""
     before = pod.get("status") or {}
+    undone = [container.name for container in initial if not container.ready]
+    if undone:
+        containers = [replace(one, state=Waiting("PodInitializing")) for one in containers]
     return {
         "phase": _phase(containers, pod["spec"].get("restartPolicy", "Always")),
-        "conditions": _conditions(before.get("conditions") or (), containers, now),
+        "conditions": _conditions(before.get("conditions") or (), containers, undone, now),
         "hostIP": host,
         "hostIPs": [{"ip": host}],
         "podIP": address,
         "podIPs": [{"ip": address}],
         "startTime": before.get("startTime") or timestamp(now),
-        "initContainerStatuses": _init_statuses(pod, now),
+        "initContainerStatuses": [container.as_json() for container in initial],
         "containerStatuses": [container.as_json() for container in containers],
     }
 
@@ -136,7 +140,10 @@ def _phase(containers: Sequence[ContainerStatus], restart_policy: str) -> str:
 
 
 def _conditions(
-    before: Sequence[Object], containers: Sequence[ContainerStatus], now: datetime
+    before: Sequence[Object],
+    containers: Sequence[ContainerStatus],
+    undone: Sequence[str],
+    now: datetime,
 ) -> list[Object]:
     unready = [container.name for container in containers if not container.ready]
     reason = {
@@ -146,7 +153,9 @@ def _conditions(
     others = [c for c in before if c["type"] not in _CONDITIONS]
     ours = [
         {"type": "PodScheduled", "status": "True"},
-        {"type": "Initialized", "status": "True"},
+        {"type": "Initialized", "status": "False", **_uninitialized(undone)}
+        if undone
+        else {"type": "Initialized", "status": "True"},
         *(
             {"type": kind, "status": "False", **reason}
             if unready
@@ -165,15 +174,8 @@ def _kept(before: Sequence[Object], condition: Object, now: datetime) -> Object:
     return {**condition, "lastTransitionTime": timestamp(now)}
 
 
-def _init_statuses(pod: Object, now: datetime) -> list[Object]:
-    """Init containers count as done: every image is the sample service, which never ends."""
-    done = Terminated(0, now, now)
-    before = (pod.get("status") or {}).get("initContainerStatuses")
-    if before:
-        return list(before)
-    return [
-        ContainerStatus(
-            c["name"], c["image"], done, ready=True, container_id="none://done"
-        ).as_json()
-        for c in pod["spec"].get("initContainers") or ()
-    ]
+def _uninitialized(undone: Sequence[str]) -> Object:
+    return {
+        "reason": "ContainersNotInitialized",
+        "message": f"containers with incomplete status: [{' '.join(undone)}]",
+    }

@@ -46,7 +46,7 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     if settings.dials.crash_after is not None:
-        loop.call_later(settings.dials.crash_after, _crash)
+        loop.call_later(settings.dials.crash_after, crash)
     if await _told_within(told, settings.dials.startup_seconds):
         return
     server = _server(settings)
@@ -75,7 +75,8 @@ def _server(settings: Settings) -> Server:
     return Server(settings.version, behaviour, metrics)
 
 
-def _crash() -> None:
+def crash() -> None:
+    """End at once, as a program does that crashes."""
     sys.stderr.write("crashing, as dialled\n")
     sys.stderr.flush()
     os._exit(1)

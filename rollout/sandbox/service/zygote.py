@@ -20,8 +20,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from rollout.sandbox.service import programs
 from rollout.sandbox.service.dials import DialError
-from rollout.sandbox.service.process import Settings, run
 
 _PR_SET_PDEATHSIG: Final = 1
 _CONFIGURATION_ERROR: Final = 2
@@ -74,6 +74,8 @@ class Zygote:
                 self._signal(order["id"], order["number"])
 
     def _start(self, order: Order) -> None:
+        with suppress(ImportError):  # the pod's own log shall have it
+            programs.find(order["program"]).prepare()
         pid = os.fork()
         if pid == 0:
             self._become(order)
@@ -127,18 +129,13 @@ class Zygote:
 
 
 def _pod(order: Order) -> int:
-    environment: Mapping[str, str] = order["environment"]
     try:
-        settings = Settings.read(
-            order["version"], order["pod"], order["host"], order["port"], environment
-        )
+        return programs.find(order["program"]).run(order)
     except DialError as error:
         sys.stderr.write(f"{error}\n")
         return _CONFIGURATION_ERROR
-    try:
-        return run(settings)
     except OSError as error:
-        sys.stderr.write(f"cannot listen on {settings.host}:{settings.port}: {error}\n")
+        sys.stderr.write(f"cannot run {order['program']} on {order['host']}: {error}\n")
         return 1
 
 

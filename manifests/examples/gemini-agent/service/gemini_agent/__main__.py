@@ -1,0 +1,52 @@
+"""Serve until told to stop: `python -m gemini_agent`, configured by the environment."""
+
+import os
+import random
+import sys
+
+import uvicorn
+
+from gemini_agent import logs
+from gemini_agent.app import create_app
+from gemini_agent.memory import Memory, Own, Shared
+from gemini_agent.settings import SettingError, Settings, read
+
+STOP_SECONDS = 20
+"""For requests in flight; the pod has 30 seconds, of which some go to `preStop`."""
+
+
+def main() -> int:
+    """Exit 0 after SIGTERM, when all that was asked is answered; 2 for a wrong setting."""
+    try:
+        settings = read(os.environ)
+    except SettingError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    serve(settings)
+    return 0
+
+
+def serve(settings: Settings) -> None:
+    """Serve until told to stop."""
+    logs.set_up(settings.log_level, settings.log_format)
+    app = create_app(settings, memory(settings), random.SystemRandom().random)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    uvicorn.Server(config).run()
+
+
+def memory(settings: Settings) -> Memory:
+    """Give what pods share, or what this one has alone where there is no Redis."""
+    if not settings.redis_host:
+        return Own()
+    return Shared(settings.redis_host, settings.redis_port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""What pods share: how often a client has asked, and answers that were given before.
+
+In Redis, so that a limit holds however many pods there are; without one, each pod's own.
+"""
+
+import time
+from typing import Final, Protocol
+
+from redis.asyncio import Redis
+
+TIMEOUT: Final = 1.0
+"""Seconds for one question to Redis: an answer that waits longer is given without it."""
+CACHED_SECONDS: Final = 300
+
+
+class Memory(Protocol):
+    """What is remembered between requests."""
+
+    async def asked(self, client: str, window: int) -> int:
+        """Count a request of a client; gives how many there are in this window (seconds)."""
+
+    async def recall(self, key: str) -> str | None:
+        """Give what was kept under a key, None when there is nothing."""
+
+    async def keep(self, key: str, value: str) -> None:
+        """Keep something for a while."""
+
+    async def check(self) -> None:
+        """Raise RedisError when it cannot be asked."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+class Shared:
+    """In Redis."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._redis = Redis(
+            host=host,
+            port=port,
+            socket_timeout=TIMEOUT,
+            socket_connect_timeout=TIMEOUT,
+            decode_responses=True,
+        )
+
+    async def asked(self, client: str, window: int) -> int:
+        """Count in one key per client and window, which goes away by itself."""
+        key = f"asked:{client}:{int(time.time()) // window}"
+        async with self._redis.pipeline(transaction=True) as both:
+            both.incr(key)
+            both.expire(key, 2 * window)
+            count, _ = await both.execute()
+        return int(count)
+
+    async def recall(self, key: str) -> str | None:
+        """Read a key."""
+        found = await self._redis.get(key)
+        return None if found is None else str(found)
+
+    async def keep(self, key: str, value: str) -> None:
+        """Write a key that goes away by itself."""
+        await self._redis.set(key, value, ex=CACHED_SECONDS)
+
+    async def check(self) -> None:
+        """Ask for a sign of life."""
+        await self._redis.ping()
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self._redis.aclose()
+
+
+class Own:
+    """In this process alone."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, tuple[int, int]] = {}
+        self._kept: dict[str, str] = {}
+
+    async def asked(self, client: str, window: int) -> int:
+        """Count in the window that is now."""
+        now = int(time.time()) // window
+        began, count = self._asked.get(client, (now, 0))
+        self._asked[client] = (now, count + 1 if began == now else 1)
+        return self._asked[client][1]
+
+    async def recall(self, key: str) -> str | None:
+        """Look it up."""
+        return self._kept.get(key)
+
+    async def keep(self, key: str, value: str) -> None:
+        """Keep the last thousand."""
+        self._kept[key] = value
+        while len(self._kept) > 1000:  # noqa: PLR2004 - said above
+            del self._kept[next(iter(self._kept))]
+
+    async def check(self) -> None:
+        """There is nothing that could be away."""
+
+    async def close(self) -> None:
+        """There is nothing to let go."""

@@ -1,0 +1,207 @@
+"""The sample service: what it answers, limits, remembers and counts, and how its dials harm it."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import httpx
+import pytest
+from gemini_agent import logs
+from gemini_agent.app import create_app
+from gemini_agent.memory import Memory, Own
+from gemini_agent.settings import Dials, SettingError, Settings, read
+from redis.exceptions import ConnectionError as RedisAwayError
+
+T = TypeVar("T")
+PROMPT = {"prompt": "who is there"}
+
+
+class Away:
+    """A Redis that is not there."""
+
+    async def asked(self, client: str, window: int) -> int:
+        raise RedisAwayError(f"{client} {window}")
+
+    async def recall(self, key: str) -> str | None:
+        raise RedisAwayError(key)
+
+    async def keep(self, key: str, value: str) -> None:
+        raise RedisAwayError(key + value)
+
+    async def check(self) -> None:
+        raise RedisAwayError("refused")
+
+    async def close(self) -> None:
+        pass
+
+
+def asking(
+    work: Callable[[httpx.AsyncClient], Awaitable[T]],
+    settings: Settings | None = None,
+    memory: Memory | None = None,
+    chance: float = 0.5,
+) -> T:
+    """Do some work with a client of the service."""
+    app = create_app(settings or Settings(version="v9"), memory or Own(), lambda: chance)
+
+    async def run() -> T:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://agent") as client:
+            return await work(client)
+
+    return asyncio.run(run())
+
+
+def get(
+    path: str, settings: Settings | None = None, memory: Memory | None = None
+) -> httpx.Response:
+    return asking(lambda client: client.get(path), settings, memory)
+
+
+def test_an_answer_names_its_version_and_is_given_once_per_prompt() -> None:
+    async def twice(client: httpx.AsyncClient) -> list[httpx.Response]:
+        return [await client.post("/v1/generate", json=PROMPT) for _ in range(2)]
+
+    first, second = asking(twice)
+    assert first.headers["x-version"] == "v9"
+    assert (first.json()["cached"], first.json()["tokens"]) == (False, 3)
+    assert (second.json()["cached"], second.json()["tokens"]) == (True, 0)
+    assert first.json()["text"] == second.json()["text"]
+
+
+def test_without_caching_every_answer_is_new() -> None:
+    async def twice(client: httpx.AsyncClient) -> list[httpx.Response]:
+        return [await client.post("/v1/generate", json=PROMPT) for _ in range(2)]
+
+    answers = asking(twice, Settings(caching=False))
+    assert [answer.json()["cached"] for answer in answers] == [False, False]
+
+
+def test_an_answer_is_no_longer_than_asked_for_and_allowed() -> None:
+    async def ask(client: httpx.AsyncClient) -> list[int]:
+        wishes = [None, 2, 5]
+        sent = [{**PROMPT, "max_tokens": wish} if wish else PROMPT for wish in wishes]
+        return [(await client.post("/v1/generate", json=s)).json()["tokens"] for s in sent]
+
+    assert asking(ask, Settings(max_tokens=2, caching=False)) == [2, 2, 2]
+
+
+@pytest.mark.parametrize("body", [{}, {"prompt": ""}, {"prompt": "x", "max_tokens": 0}])
+def test_a_prompt_that_is_none_is_refused(body: dict[str, object]) -> None:
+    answer = asking(lambda client: client.post("/v1/generate", json=body))
+    assert answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY
+
+
+def test_a_client_that_asks_too_often_is_told_when_to_come_again() -> None:
+    async def thrice(client: httpx.AsyncClient) -> list[httpx.Response]:
+        return [await client.post("/v1/generate", json=PROMPT) for _ in range(3)]
+
+    *allowed, refused = asking(thrice, Settings(rate_limit=2, rate_window=3600))
+    assert [answer.status_code for answer in allowed] == [200, 200]
+    assert refused.status_code == httpx.codes.TOO_MANY_REQUESTS
+    assert refused.headers["retry-after"] == "3600"
+    assert refused.json()["detail"] == "more than 2 requests in 3600 s"
+
+
+def test_without_redis_a_pod_is_not_ready_but_answers_whom_it_must() -> None:
+    away = Settings(redis_host="redis-master")
+    answer = asking(lambda client: client.post("/v1/generate", json=PROMPT), away, Away())
+    assert answer.json()["tokens"] == 3
+    ready = get("/ready", away, Away())
+    assert ready.status_code == httpx.codes.SERVICE_UNAVAILABLE
+    assert ready.json()["status"] == "redis at redis-master does not answer"
+    assert get("/health", away, Away()).is_success
+
+
+def test_only_answers_to_people_are_counted() -> None:
+    async def look(client: httpx.AsyncClient) -> str:
+        for path in ("/", "/nowhere", "/ready", "/health", "/metrics"):
+            await client.get(path)
+        return (await client.get("/metrics")).text
+
+    lines = asking(look).splitlines()
+    counted = [line for line in lines if line.startswith("http_requests_total")]
+    assert counted == [
+        'http_requests_total{code="200",method="GET"} 1.0',
+        'http_requests_total{code="404",method="GET"} 1.0',
+    ]
+    assert "http_request_duration_seconds_count 2.0" in lines
+
+
+def test_metrics_can_be_off() -> None:
+    answer = get("/metrics", Settings(metrics=False))
+    assert answer.status_code == httpx.codes.NOT_FOUND
+    assert "ENABLE_METRICS" in answer.text
+
+
+def test_dialled_errors_are_marked_and_counted() -> None:
+    async def look(client: httpx.AsyncClient) -> tuple[httpx.Response, str]:
+        return await client.get("/"), (await client.get("/metrics")).text
+
+    bad, metrics = asking(look, Settings(dials=Dials(errors=0.6)), chance=0.5)
+    assert (bad.status_code, bad.headers["x-dialled"]) == (500, "error")
+    assert 'http_requests_total{code="500",method="GET"} 1.0' in metrics
+    good, _ = asking(look, Settings(dials=Dials(errors=0.4)), chance=0.5)
+    assert good.is_success
+    assert "x-dialled" not in good.headers
+
+
+def test_a_slow_answer_takes_as_long_as_dialled() -> None:
+    slow = Settings(dials=Dials(slow_share=0.6, slow_seconds=0.05))
+    metrics = asking(lambda client: both(client, "/", "/metrics"), slow).text
+    assert 'http_request_duration_seconds_bucket{le="0.05"} 0.0' in metrics
+
+
+async def both(client: httpx.AsyncClient, first: str, second: str) -> httpx.Response:
+    await client.get(first)
+    return await client.get(second)
+
+
+def test_a_pod_can_be_dialled_never_to_be_ready() -> None:
+    answer = get("/ready", Settings(dials=Dials(never_ready=True)))
+    assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
+
+
+def test_the_environment_says_all() -> None:
+    given = {
+        "APP_NAME": "shop-agent",
+        "RATE_LIMIT_REQUESTS": "0",
+        "ENABLE_CACHING": "False",
+        "LOG_LEVEL": "debug",
+        "DIAL_ERRORS": "0.05",
+        "MAX_TOKENS": "",
+    }
+    told = read(given)
+    assert told == Settings(
+        app_name="shop-agent",
+        rate_limit=0,
+        caching=False,
+        log_level="DEBUG",
+        dials=Dials(errors=0.05),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "form"),
+    [
+        ("PORT", "0", "a port, such as 8080"),
+        ("REDIS_PORT", "http", "a port, such as 6379"),
+        ("RATE_LIMIT_WINDOW", "0", "seconds, such as 60"),
+        ("ENABLE_METRICS", "yes", "true or false"),
+        ("LOG_FORMAT", "xml", "one of json, text"),
+        ("LOG_LEVEL", "LOUD", "one of DEBUG, ERROR, INFO, WARNING"),
+        ("DIAL_ERRORS", "5", "a share of requests, such as 0.05"),
+        ("DIAL_STARTUP_SECONDS", "-1", "seconds, such as 3"),
+    ],
+)
+def test_a_variable_that_cannot_be_read_is_named(name: str, value: str, form: str) -> None:
+    with pytest.raises(SettingError, match=f"{name}: '{value}' is not {form}"):
+        read({name: value})
+
+
+def test_log_lines_are_json_that_programs_read() -> None:
+    record = logging.LogRecord("agent", logging.INFO, "", 1, 'said "%s"', ("so",), None)
+    line = json.loads(logs.JsonLines().format(record))
+    assert (line["level"], line["message"]) == ("INFO", 'said "so"')
