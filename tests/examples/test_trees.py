@@ -12,7 +12,6 @@ from rollout.resources.crd import definitions
 from rollout.resources.policy import RolloutPolicy
 from rollout.resources.rollout import Rollout
 from tests.examples.trees import EXAMPLE, KNOWN, MANIFESTS, OVERLAYS, Tree, build, one, values
-from tests.install.installed import Loader
 
 pytestmark = pytest.mark.controlplane
 KUBERNETES = "1.37"
@@ -61,9 +60,10 @@ def test_a_rollout_points_at_what_is_there_whatever_the_prefix(tree: Tree, name:
     assert [one(tree, "Service", service) for service in spec["traffic"]["services"]]
     assert [one(tree, "Ingress", ingress) for ingress in spec["traffic"]["ingresses"]]
     assert one(tree, "RolloutPolicy", spec["policy"]["name"])
-    assert one(tree, "HorizontalPodAutoscaler", known.service)["spec"]["scaleTargetRef"][
-        "name"
-    ] == (spec["target"]["deployment"])
+    assert (
+        one(tree, "HorizontalPodAutoscaler", known.service)["spec"]["scaleTargetRef"]["name"]
+        == (spec["target"]["deployment"])
+    )
 
 
 def test_what_a_pod_needs_is_there(tree: Tree, name: str) -> None:
@@ -144,7 +144,7 @@ def test_production_is_larger(trees: dict[str, Tree]) -> None:
 
 def test_kustomize_is_taught_every_name_in_our_kinds() -> None:
     """Each reference of the models has its line, so that a new field cannot be forgotten."""
-    taught = yaml.load((MANIFESTS / "kustomize" / "name-references.yaml").read_text(), Loader)
+    taught = yaml.safe_load((MANIFESTS / "kustomize" / "name-references.yaml").read_text())
     found = {
         (rule["kind"], field["kind"], field["path"])
         for rule in taught["nameReference"]
@@ -180,6 +180,6 @@ def paths(schema: dict[str, Any], path: str) -> Iterator[str]:
     """All fields of a schema, but for those below a map, where Kustomize cannot reach."""
     schema = schema.get("items", schema)
     for name, field in schema.get("properties", {}).items():
-        if field["type"] in {"string", "array"}:
+        if field.get("type") in {"string", "array"}:
             yield f"{path}/{name}"
         yield from paths(field, f"{path}/{name}")

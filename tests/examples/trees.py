@@ -33,11 +33,18 @@ class Overlay:
         """Name of the Deployment, its Service, its Ingress and its Rollout."""
         return f"{self.prefix}gemini-agent"
 
+    @property
+    def secret(self) -> str:
+        """Name of the Secret that the pods read; the External Secrets Operator prefixes none."""
+        return "prod-agent-secrets" if self.name == "production" else "agent-secrets"
+
 
 KNOWN: Final = {
     one.name: one
     for one in (
-        Overlay("development", "gemini-agents-dev", "", "api.dev.example.com", "v1.3.0-dev", (2, 4)),
+        Overlay(
+            "development", "gemini-agents-dev", "", "api.dev.example.com", "v1.3.0-dev", (2, 4)
+        ),
         Overlay(
             *("staging", "gemini-agents-staging", "staging-"),
             *("api.staging.example.com", "v1.2.3", (2, 6)),
@@ -49,7 +56,7 @@ KNOWN: Final = {
 
 def build(program: Path, folder: Path) -> Tree:
     """Build a kustomization. Raises CalledProcessError with what Kustomize says."""
-    command = [program, "kubectl", "kustomize", str(folder)]
+    command = [str(program), "kubectl", "kustomize", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == "", done.stderr  # it warns there of what it will not understand soon

@@ -80,10 +80,11 @@ def give_rights(plane: Access, namespace: str) -> None:
     apply(plane, found)
 
 
-def apply(plane: Access, objects: list[dict[str, Any]]) -> None:
+def apply(plane: Access, objects: list[dict[str, Any]], *options: str) -> None:
     """Apply objects as an administrator; what is there already is made the same."""
     text = "\n---\n".join(map(json.dumps, objects))
-    plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
+    command = ("apply", "--server-side", "--force-conflicts", *options, "-f", "-")
+    plane.kubectl(*command, stdin=text)
 
 
 def await_policy(plane: Access) -> None:

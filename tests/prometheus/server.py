@@ -11,7 +11,7 @@ import yaml
 
 from rollout.sandbox.processes import Program, end, start_bound
 from tests.controlplane.ports import PortLease
-from tests.prometheus.binary import program
+from tests.debian import PROMETHEUS
 from tests.prometheus.config import Target, from_file, write_targets
 
 START_TIMEOUT: Final = 20.0
@@ -48,7 +48,7 @@ class Prometheus:
     def start(self) -> None:
         """Start it and wait until it answers; raises RuntimeError, with its log, if it does not."""
         command = [
-            str(program("prometheus")),
+            str(PROMETHEUS.program("prometheus")),
             f"--config.file={self._folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={self._folder / 'data'}",
             f"--web.listen-address={self.address.removeprefix('http://')}",

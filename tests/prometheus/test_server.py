@@ -7,8 +7,7 @@ import httpx
 import pytest
 
 from rollout.metrics.addresses import AddressMap
-from tests.prometheus import binary
-from tests.prometheus.binary import PrometheusMissingError
+from tests.debian import PROMETHEUS, ProgramMissingError
 from tests.prometheus.config import Target
 from tests.prometheus.pods import PodFollower
 from tests.prometheus.server import Prometheus
@@ -92,5 +91,5 @@ def test_missing_program_is_told_with_a_fix(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(PrometheusMissingError, match="put `prometheus` and `promtool` on PATH"):
-        binary.program("prometheus")
+    with pytest.raises(ProgramMissingError, match="put `prometheus` and `promtool` on PATH"):
+        PROMETHEUS.program("prometheus")

@@ -55,7 +55,7 @@ class Drawn:
     sources: frozenset[Source] = field(init=False)
 
     def __post_init__(self) -> None:
-        found = {entry.source for entry in (*self.all, *self.keys)}
+        found = {one.source for one in self.all} | {one.source for one in self.keys}
         object.__setattr__(self, "sources", frozenset(found))
 
 
