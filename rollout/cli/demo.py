@@ -23,7 +23,7 @@ from rollout.commands.request import Request
 from rollout.commands.start import start
 from rollout.resources.release import Phase, Release
 from rollout.resources.writes import Kind
-from rollout.sandbox import shop
+from rollout.sandbox import example
 from rollout.sandbox.load import Load, Plan, Snapshot
 from rollout.sandbox.practice import PracticeCluster
 
@@ -47,11 +47,11 @@ def demo(picture: Path | None = None) -> int:
     console = Console(record=picture is not None, width=100 if picture else None)
     began = time.monotonic()
     with PracticeCluster(tell=lambda said: console.print(f"[dim]{said}[/]")) as practice:
-        practice.apply(shop.objects())
+        practice.apply(example.objects())
         practice.start_controller()
         console.print("[dim]starting 4 pods of v1.0.0[/]")
         _await_served(practice.edge.url, began)
-        plan = Plan(practice.edge.url, host=shop.HOST, rate=RATE, seconds=LONGEST)
+        plan = Plan(practice.edge.url, host=example.HOST, rate=RATE, seconds=LONGEST)
         with Load(plan) as load:
             time.sleep(1.0)
             shipped = [_ship(console, practice, load, version, began) for version in (GOOD, BAD)]
@@ -72,7 +72,7 @@ def _without_fonts(svg: str) -> str:
 
 def _await_served(url: str, began: float) -> None:
     while time.monotonic() - began < LONGEST / 2:
-        answer = httpx.get(url, headers={"host": shop.HOST}, trust_env=False, timeout=2.0)
+        answer = httpx.get(url, headers={"host": example.HOST}, trust_env=False, timeout=2.0)
         if answer.is_success:
             return
         time.sleep(0.1)

@@ -10,7 +10,7 @@ from typing import Final
 from rich.console import Console
 
 from rollout.commands.refusal import CommandRefusedError
-from rollout.sandbox import shop
+from rollout.sandbox import example
 from rollout.sandbox.load import Load, Plan
 from rollout.sandbox.practice import ADDRESSES, Ports, PracticeCluster
 from rollout.sandbox.service.dials import FORMS
@@ -32,7 +32,7 @@ def up(folder: Path = FOLDER, ports: Ports | None = None, rate: float = RATE) ->
         _alone(folder),
         PracticeCluster(folder, ports, tell=lambda said: console.print(f"[dim]{said}[/]")) as it,
     ):
-        it.apply(shop.objects())
+        it.apply(example.objects())
         it.start_controller()
         with _load(it, rate):
             console.print(_how_to(it, rate), highlight=False, soft_wrap=True)
@@ -58,15 +58,15 @@ def _alone(folder: Path) -> Iterator[None]:
 def _load(practice: PracticeCluster, rate: float) -> AbstractContextManager[object]:
     if rate <= 0:
         return nullcontext()
-    return Load(Plan(practice.edge.url, host=shop.HOST, rate=rate, seconds=LOADED_SECONDS))
+    return Load(Plan(practice.edge.url, host=example.HOST, rate=rate, seconds=LOADED_SECONDS))
 
 
 def _how_to(practice: PracticeCluster, rate: float) -> str:
     dials = "\n".join(f"  {name:<11} {form}" for name, form in FORMS.items())
     come = f"{rate:g} requests a second come for an hour" if rate > 0 else "No requests come"
     return f"""
-The practice cluster is up, with a service [bold]web[/] of 4 pods at v1.0.0. {come}: a release is
-judged by real requests. In another terminal:
+The practice cluster is up, with a service [bold]{example.NAME}[/] of 4 pods at v1.0.0.
+{come}: a release is judged by real requests. In another terminal:
 
   export PATH={Path(sys.executable).parent}:$PATH KUBECONFIG={practice.kubeconfig}
   export ROLLOUT_POD_ADDRESS_MAP={ADDRESSES}   # for `rollout doctor`: where its pods are
@@ -74,7 +74,7 @@ judged by real requests. In another terminal:
   rollout start v1.2.0-errors8 --watch     one that fails 8 % of its requests
   rollout explain
   kubectl get deployments,pods,services,ingresses,rollouts
-  curl -H 'Host: {shop.HOST}' {practice.edge.url}
+  curl -H 'Host: {example.HOST}' {practice.edge.url}
 
 What a version does wrong is said by its tag:
 

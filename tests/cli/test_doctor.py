@@ -11,9 +11,8 @@ import pytest
 
 from rollout.kube.client import HttpCluster
 from rollout.report.exit_codes import ExitCode
-from rollout.sandbox import shop
 from rollout.sandbox.practice import ADDRESSES, PracticeCluster
-from tests import build
+from tests import build, shop
 from tests.cli.test_cli import Run, cluster, create, run, server
 
 __all__ = ["cluster", "run", "server"]

@@ -12,21 +12,21 @@ import pytest
 from rollout.kube.client import HttpCluster
 from rollout.resources.crd import definitions
 from rollout.resources.writes import Create, Kind
+from rollout.sandbox import example
 from rollout.sandbox.apiserver import ApiServer
 from rollout.sandbox.practice import STARTED
 from rollout.sandbox.processes import end, start_bound
 from rollout.server.problems import TITLES
-from tests import build
 from tests.sandbox.practice import until
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "api.md"
 BLOCKS = re.findall(r"<!-- run -->\n```\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
 SAID = (
     '"items":[{"apiVersion":"rollout.dev/v1alpha1","kind":"Rollout"',
-    '"message":"release web-v1.1.0-',
+    '"message":"release gemini-agent-v1.1.0-',
     '"phase":"Pending"',
     "event: synced",
-    '"message":"web-v1.1.0-',
+    '"message":"gemini-agent-v1.1.0-',
 )
 """What each command prints, among other things."""
 
@@ -35,7 +35,7 @@ SAID = (
 def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     with ApiServer() as server, HttpCluster.for_server(server.url, server.token) as cluster:
         kinds = {kind.value.kind: kind for kind in Kind}
-        for body in (*definitions(), *build.shop()[:-1]):
+        for body in (*definitions(), *example.objects()):
             cluster.apply(Create(kinds[body["kind"]], "default", body))
         kubeconfig = server.write_kubeconfig(tmp_path / "kubeconfig")
         command = [sys.executable, "-m", "rollout", "--kubeconfig", str(kubeconfig)]

@@ -18,9 +18,9 @@ import pytest
 
 from rollout.kube.client import HttpCluster
 from rollout.resources.writes import Create, Kind, Object, Patch, PatchType
-from rollout.sandbox import shop
 from rollout.sandbox.agent import NodeAgent
 from rollout.sandbox.agent import Settings as AgentSettings
+from tests import shop
 from tests.controlplane.access import Access
 from tests.controlplane.cluster import ControlPlane
 from tests.install.image import Image, build

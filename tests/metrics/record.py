@@ -16,9 +16,9 @@ import httpx
 
 from rollout.metrics.addresses import AddressMap
 from rollout.resources.writes import Kind
-from rollout.sandbox import shop
 from rollout.sandbox.load import Load, Plan, Snapshot
 from rollout.sandbox.practice import ADDRESSES, PracticeCluster
+from tests import shop
 
 RECORDED: Final = Path(__file__).parent / "recorded"
 BAD: Final = "v2-errors20-slow30x300"

@@ -31,8 +31,8 @@ from typing import Any, Final, TypeAlias
 
 import httpx
 
-from rollout.sandbox import shop
 from rollout.sandbox.processes import end, start_bound
+from tests import shop
 from tests.controlplane.build import cache_folder
 from tests.controlplane.ports import PortLease
 from tests.controlplane.toolchain import environment, find_go

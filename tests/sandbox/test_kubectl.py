@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from rollout.kube.client import HttpCluster
-from rollout.sandbox import shop
 from rollout.sandbox.agent import NodeAgent, Settings
 from rollout.sandbox.apiserver import ApiServer
+from tests import shop
 from tests.controlplane.build import ensure_built
 
 pytestmark = [pytest.mark.system, pytest.mark.controlplane]

@@ -49,8 +49,8 @@ def test_it_stays_up_for_kubectl_and_leaves_no_process_behind(
             kubeconfig = tmp_path / ".cache" / "rollout" / "sandbox" / "kubeconfig"
             assert f"KUBECONFIG={kubeconfig}" in said.read_text()
             shown = kubectl(kubectl_program, kubeconfig, "get", "rollouts,deployments")
-            assert "rollout.rollout.dev/web" in shown
-            kubectl(kubectl_program, kubeconfig, "rollout", "status", "deployment/web")
+            assert "rollout.rollout.dev/gemini-agent" in shown
+            kubectl(kubectl_program, kubeconfig, "rollout", "status", "deployment/gemini-agent")
             second = subprocess.run(
                 command, capture_output=True, text=True, timeout=30, check=False, env=environment
             )

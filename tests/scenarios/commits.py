@@ -8,7 +8,7 @@ from pydantic import Field
 
 from rollout.resources.release import Release
 from rollout.resources.writes import Kind, Patch, PatchType
-from rollout.sandbox import shop
+from tests import shop
 from tests.scenarios.scenario import COMMITS, Ends, Part, Scenario
 from tests.scenarios.stage import Stage
 

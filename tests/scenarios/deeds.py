@@ -9,7 +9,7 @@ import httpx
 from rollout.resources.release import Release
 from rollout.resources.words import POD_TEMPLATE_HASH
 from rollout.resources.writes import Kind
-from rollout.sandbox import shop
+from tests import shop
 from tests.scenarios.scenario import Deed, When
 from tests.scenarios.stage import Stage
 

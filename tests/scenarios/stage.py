@@ -21,7 +21,6 @@ from rollout.metrics.addresses import AddressMap
 from rollout.resources.release import Release
 from rollout.resources.rollout import Rollout
 from rollout.resources.writes import Create, Delete, Kind, Object, Patch, PatchType
-from rollout.sandbox import shop
 from rollout.sandbox.agent import BackOff, NodeAgent
 from rollout.sandbox.agent import Settings as AgentSettings
 from rollout.sandbox.edge import Edge
@@ -29,6 +28,7 @@ from rollout.sandbox.edge import Settings as EdgeSettings
 from rollout.sandbox.load import Load, Plan, Snapshot
 from rollout.sandbox.practice import ADDRESSES
 from rollout.sandbox.processes import end
+from tests import shop
 from tests.install.installed import secret_rights
 from tests.prometheus.config import Target
 from tests.prometheus.pods import PodFollower

@@ -16,10 +16,10 @@ import pytest
 from httpx_sse import EventSource
 
 from rollout.resources.writes import Kind
-from rollout.sandbox import shop
 from rollout.sandbox.apiserver.users import Rule, User
 from rollout.sandbox.load import Load, Plan
 from rollout.sandbox.practice import PracticeCluster
+from tests import shop
 from tests.sandbox.practice import await_served
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]

@@ -33,8 +33,8 @@ def test_the_first_command_of_the_readme_shows_the_demo(tmp_path: Path) -> None:
 
 def check_live(frames: list[str]) -> None:
     """Both releases are shown while they run, drawn over the same place again and again."""
-    good = [frame for frame in frames if "web-v1.1.0" in frame]
-    bad = [frame for frame in frames if "web-v1.2.0" in frame]
+    good = [frame for frame in frames if "gemini-agent-v1.1.0" in frame]
+    bad = [frame for frame in frames if "gemini-agent-v1.2.0" in frame]
     assert min(len(good), len(bad)) > 10
     for share in (20, 50, 100):
         assert any(re.search(rf"candidate +\S+ +{share} %", frame) for frame in good)

@@ -15,11 +15,11 @@ from pathlib import Path
 from threading import Timer
 from typing import Any, Final, TypeAlias
 
+from rollout.sandbox import example
 from rollout.sandbox.service import lookup
 from rollout.sandbox.service.dials import DialError, Dials, read_dials
 from rollout.sandbox.service.process import Settings, crash, run
 
-AGENT: Final = "gemini-agent"
 _MODULE_COMMAND: Final = ("python", "-m")
 _NOT_FOUND: Final = 127
 
@@ -88,18 +88,10 @@ def agent_variables(version: str, dials: Dials) -> dict[str, str]:
 
 
 def _prepare_agent() -> None:
-    folder = str(agent_folder())
+    folder = str(example.folder() / "service")
     if folder not in sys.path:
         sys.path.insert(0, folder)
     importlib.import_module("gemini_agent.__main__")
-
-
-def agent_folder() -> Path:
-    """Where the code of the sample service is: in the wheel, or in the project's own tree."""
-    package = Path(__file__).parent.parent.parent
-    place = Path("examples/gemini-agent/service")
-    packaged = package / place
-    return packaged if packaged.is_dir() else package.parent / "manifests" / place
 
 
 def _redis(order: Order) -> int:
@@ -113,7 +105,7 @@ def _redis(order: Order) -> int:
 
 SAMPLE: Final = Program(_sample)
 _PROGRAMS: Final[Mapping[str, Program]] = {
-    AGENT: Program(_agent, _prepare_agent, calls=True, ends=True),
+    example.NAME: Program(_agent, _prepare_agent, calls=True, ends=True),
     "redis": Program(_redis),
 }
 

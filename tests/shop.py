@@ -1,4 +1,4 @@
-"""The service that the practice cluster starts with: what people have before they have us."""
+"""A plain service as people have it before they have us: cheap pods, names that tests read well."""
 
 from typing import Any, Final
 
