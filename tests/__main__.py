@@ -31,7 +31,7 @@ CHECKS = {
     "lint": ["ruff", "check", "."],
     "types": ["mypy"],
     "imports": ["lint-imports"],
-    "image": ["hadolint", "Dockerfile"],
+    "images": ["hadolint", "Dockerfile", "manifests/examples/gemini-agent/service/Dockerfile"],
 }
 
 

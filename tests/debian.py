@@ -87,6 +87,7 @@ class Software:
 
 
 PROMETHEUS: Final = Software("Prometheus", ("prometheus", "promtool"), ("prometheus",))
+SHELLCHECK: Final = Software("ShellCheck", ("shellcheck",), ("shellcheck",))
 REDIS: Final = Software(
     "Redis",
     ("redis-server", "redis-cli"),

@@ -49,6 +49,7 @@ class Kind(Enum):
     INGRESS_CLASS = Resource(
         "IngressClass", "ingressclasses", "networking.k8s.io", namespaced=False
     )
+    NETWORK_POLICY = Resource("NetworkPolicy", "networkpolicies", "networking.k8s.io")
     LEASE = Resource("Lease", "leases", "coordination.k8s.io")
     HORIZONTAL_POD_AUTOSCALER = Resource(
         "HorizontalPodAutoscaler", "horizontalpodautoscalers", "autoscaling", "v2"

@@ -298,6 +298,14 @@ BUILT_IN: Final = (
         generation_moves=spec_moved,
     ),
     ApiResource(
+        Kind.NETWORK_POLICY.value,
+        "networkpolicy",
+        ("netpol",),
+        default=defaults.network_policy,
+        validate=network.namespaced,
+        generation_moves=spec_moved,
+    ),
+    ApiResource(
         Kind.HORIZONTAL_POD_AUTOSCALER.value,
         "horizontalpodautoscaler",
         ("hpa",),

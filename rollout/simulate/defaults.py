@@ -218,6 +218,22 @@ def autoscaler(obj: Object) -> Json:
     return {**obj, "spec": spec}
 
 
+def network_policy(obj: Object) -> Json:
+    """A NetworkPolicy with the directions that its rules name, and TCP for each port."""
+    spec = _filled(obj.get("spec") or {}, {"podSelector": {}})
+    directions = ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
+    spec.setdefault("policyTypes", directions)
+    for field in ("ingress", "egress"):
+        if spec.get(field) is not None:
+            spec[field] = [_open(rule) for rule in spec[field]]
+    return {**obj, "spec": spec}
+
+
+def _open(rule: Object) -> Object:
+    ports = [{"protocol": "TCP", **port} for port in rule.get("ports") or ()]
+    return {**rule, "ports": ports} if ports else rule
+
+
 def endpoint_slice(obj: Object) -> Json:
     """An EndpointSlice with a name and a protocol for each port."""
     ports = obj.get("ports")

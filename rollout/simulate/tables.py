@@ -181,8 +181,15 @@ def _containers(field: str) -> Cell:
     return cell
 
 
+def _pod_selector(obj: Object) -> str:
+    return _labels(dig(obj, "spec", "podSelector") or EMPTY)
+
+
 def _selector(obj: Object) -> str:
-    selector = dig(obj, "spec", "selector") or EMPTY
+    return _labels(dig(obj, "spec", "selector") or EMPTY)
+
+
+def _labels(selector: Object) -> str:
     plain = selector.get("matchLabels", selector)
     return ",".join(f"{key}={value}" for key, value in sorted(plain.items())) or NONE
 
@@ -333,6 +340,7 @@ COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
         Column("Parameters", _of(lambda _: NONE)),
         AGE,
     ),
+    "networkpolicies.networking.k8s.io": (NAME, Column("Pod-Selector", _of(_pod_selector)), AGE),
     "leases.coordination.k8s.io": (NAME, Column("Holder", _at("spec", "holderIdentity")), AGE),
     "poddisruptionbudgets.policy": (
         NAME,
