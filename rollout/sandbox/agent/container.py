@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -76,6 +76,23 @@ class Container:
             if not self._restarts(outcome):
                 return
             await self._hold_back()
+
+    @property
+    def process(self) -> Process | None:
+        """The process, while it runs."""
+        return self._process
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What its process finds in its environment."""
+        return self._spec.environment
+
+    def log(self, *, previous: bool = False) -> Path | None:
+        """Where its output is, or that of the run before; None when it never ran."""
+        ran = not isinstance(self.status.state, Waiting) or self.status.last is not None
+        before = previous and not isinstance(self.status.state, Waiting)
+        attempt = self.status.restarts - before
+        return self._log(attempt) if ran and attempt >= 0 else None
 
     async def stop(self) -> None:
         """Tell it to stop: `preStop`, then SIGTERM."""
@@ -191,14 +208,19 @@ class Container:
         ran = (ended.finished - ended.started).total_seconds()
         return ran > 2 * self._runtime.back_off.most
 
+    def _log(self, attempt: int) -> Path:
+        name = f"{self._pod.namespace}_{self._pod.name}_{self._spec.name}_{attempt}.log"
+        return self._runtime.logs / name
+
     def _order(self) -> Order:
-        log = f"{self._pod.namespace}_{self._pod.name}_{self._spec.name}.log"
+        attempt = self.status.restarts
+        self._log(attempt - 2).unlink(missing_ok=True)  # this run and the one before are kept
         return Order(
             Image.parse(self._spec.image).version,
             self._pod.name,
             self._host,
             self._spec.port,
-            str(self._runtime.logs / log),
+            str(self._log(attempt)),
             self._spec.environment,
         )
 

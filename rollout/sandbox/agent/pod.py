@@ -47,7 +47,7 @@ class Pod:
         self._dirty = asyncio.Event()
         self._published: Mapping[str, Any] = {}
         self._containers = [
-            Container(spec, self._spec, ADDRESS_MAP.reach(address), node.runtime, self._dirty.set)
+            Container(spec, self._spec, self.host, node.runtime, self._dirty.set)
             for spec in self._spec.containers
         ]
         self.update(pod)
@@ -57,6 +57,20 @@ class Pod:
         self._pod = pod
         if "deletionTimestamp" in pod["metadata"]:
             self._deleted.set()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Namespace and name."""
+        return self._spec.namespace, self._spec.name
+
+    @property
+    def host(self) -> str:
+        """Where its processes listen."""
+        return ADDRESS_MAP.reach(self.address)
+
+    def container(self, name: str) -> Container | None:
+        """Find a container by name."""
+        return next((one for one in self._containers if one.status.name == name), None)
 
     def vanish(self) -> None:
         """Learn that the object is gone: nothing holds the processes any longer."""
