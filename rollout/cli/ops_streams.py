@@ -194,7 +194,7 @@ def _raw_terminal(*, raw: bool) -> "Iterator[Any]":
         return
     before = termios.tcgetattr(0)
     try:
-        tty.setraw(0)
+        tty.setraw(0, termios.TCSANOW)  # keeps what was typed already
         yield streams
     finally:
         termios.tcsetattr(0, termios.TCSADRAIN, before)

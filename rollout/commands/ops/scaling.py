@@ -1,16 +1,21 @@
 """The size of a service: the Deployment's replicas, or the autoscaler that owns them."""
 
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 from rollout.commands.ops.family import find_family
 from rollout.commands.refusal import CommandRefusedError
 from rollout.kube.cluster import Cluster
+from rollout.kube.errors import Conflict
 from rollout.report.autoscaling import ScalerRow, how_to_change, scaler_row
 from rollout.resources.objects import name_of
 from rollout.resources.release import Release
 from rollout.resources.writes import Kind, Object, Patch, PatchType
 from rollout.translation.autoscalers import follows_fixed, of_target
 from rollout.translation.sides import Family
+
+TRIES: Final = 5
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,13 @@ def scale(cluster: Cluster, namespace: str, rollout: str | None, replicas: int) 
     Raises CommandRefusedError where an autoscaler owns them, and for 0 while a release runs;
     ClusterError for the cluster.
     """
+    for _ in range(TRIES - 1):
+        with suppress(Conflict):  # a status was written meanwhile, most likely: look again
+            return _scale(cluster, namespace, rollout, replicas)
+    return _scale(cluster, namespace, rollout, replicas)
+
+
+def _scale(cluster: Cluster, namespace: str, rollout: str | None, replicas: int) -> Scaled:
     family = find_family(cluster, namespace, rollout)
     name, before = name_of(family.target), int(family.target["spec"].get("replicas", 1))
     for autoscaler in autoscalers_of(cluster, namespace, family):
