@@ -1,4 +1,4 @@
-"""`rollout ops`: the service of a Rollout, by track. What looks at it and what changes its size."""
+"""rollout ops: the service of a Rollout, by track. What looks at it and what changes its size."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -52,6 +52,7 @@ Example:
 \b
   rollout ops scale checkout --replicas 6
 """
+RESTART = again_commands.RESTART.replace("rollout restart", "rollout ops restart")
 HPA = """Show the autoscalers of a service, and what a release does with them.
 
 Example:
@@ -68,7 +69,7 @@ def register(app: typer.Typer) -> None:
     ops_streams.register(ops)
     ops.command("events", help=EVENTS)(shared(events))
     ops.command("scale", help=SCALE)(shared(scale))
-    ops.command("restart", help=again_commands.RESTART)(shared(again_commands.restart))
+    ops.command("restart", help=RESTART)(shared(again_commands.restart))
     ops.command("hpa", help=HPA)(shared(hpa))
     app.add_typer(ops, name="ops")
 

@@ -1,4 +1,4 @@
-"""Options that the commands of `rollout ops` share."""
+"""Options that the commands of rollout ops share."""
 
 from typing import Any
 

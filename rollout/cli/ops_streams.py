@@ -1,4 +1,4 @@
-"""Commands of `rollout ops` that go on: logs, exec, port-forward."""
+"""Commands of rollout ops that go on: logs, exec, port-forward."""
 
 import os
 import sys

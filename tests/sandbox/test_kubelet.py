@@ -12,24 +12,21 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from rollout.kube.client import HttpCluster
 from rollout.kube.commands import CommandRequest, Streams, run_command
-from rollout.kube.errors import NotFound, Refused, ServerFault
+from rollout.kube.errors import Forbidden, NotFound, Refused, ServerFault
 from rollout.kube.podlogs import LogRequest, follow_log
 from rollout.kube.relay import connect, relay
 from rollout.resources.objects import name_of
 from rollout.resources.writes import Create, Kind
-from rollout.sandbox.agent import BackOff, NodeAgent, Settings
+from rollout.sandbox.agent import ADDRESS_MAP, BackOff, NodeAgent, Settings
 from rollout.sandbox.apiserver import ApiServer
+from tests.controlplane.access import Access
 from tests.sandbox.practice import SERVICE, Shop, deployment, until
-
-if TYPE_CHECKING:
-    from tests.controlplane.access import Access
 
 pytestmark = [pytest.mark.system, pytest.mark.controlplane]
 Kubectl = Callable[..., subprocess.CompletedProcess[str]]
@@ -232,6 +229,39 @@ def test_many_requests_at_once_go_through_a_port(local: tuple[str, int]) -> None
             assert client.get(url, timeout=5.0).headers["x-version"] == "v1"
 
 
+def test_a_flood_both_ways_at_once_neither_stops_nor_loses_a_byte(
+    shop: tuple[Shop, Path],
+) -> None:
+    """An echo of more than all buffers between: whoever only writes would wait for ever."""
+    pod = shop[0].get(Kind.POD, pod_of(shop))
+    echo = socket.create_server((ADDRESS_MAP.reach(str(pod["status"]["podIP"])), 0))
+    connection = connect(shop[0].cluster, shop[0].namespace, pod_of(shop), echo.getsockname()[1])
+    ours_, theirs = socket.socketpair()
+    flood, back = os.urandom(1 << 20) * 16, bytearray()
+    with echo, connection, ours_, theirs:
+        threads = [
+            threading.Thread(target=echoing, args=(echo, len(flood))),
+            threading.Thread(target=relay, args=(theirs, connection)),
+            threading.Thread(target=ours_.sendall, args=(flood,)),
+        ]
+        for thread in threads:
+            thread.start()
+        while len(back) < len(flood):
+            back += ours_.recv(1 << 16)
+        for thread in threads:
+            thread.join(10)
+    assert bytes(back) == flood
+
+
+def echoing(listener: socket.socket, left: int) -> None:
+    client, _ = listener.accept()
+    with client:
+        while left:
+            data = client.recv(1 << 16)
+            client.sendall(data)
+            left -= len(data)
+
+
 def test_a_port_that_nobody_listens_on_is_said(shop: tuple[Shop, Path]) -> None:
     ours_, theirs = socket.socketpair()
     reached = connect(shop[0].cluster, shop[0].namespace, pod_of(shop), 1)
@@ -265,3 +295,12 @@ def test_the_node_lets_in_nobody_else(shop: tuple[Shop, Path]) -> None:
         header = {"Authorization": "Bearer guessed"}
         assert httpx.get(f"http://{path}", headers=header, trust_env=False).status_code == 401
     assert status["declaredFeatures"] == ["ExtendWebSocketsToKubelet"]
+
+
+def test_who_may_not_is_told_so_in_the_clusters_words(control_plane: Access) -> None:
+    bob = control_plane.token("bob")
+    with HttpCluster.for_server(control_plane.url, bob, str(control_plane.ca_file)) as cluster:
+        with pytest.raises(Forbidden, match=r'"bob" cannot get resource "pods/portforward"'):
+            connect(cluster, "default", "web", 8080)
+        with pytest.raises(Forbidden, match='"pods/log"'):
+            list(follow_log(cluster, LogRequest("default", "web", "web"), lambda: False))
