@@ -14,6 +14,7 @@ from rollout.cli.options import Globals, Output, for_programs, shared
 from rollout.resources.track import Track
 
 if TYPE_CHECKING:
+    from rollout.commands.ops.family import Member
     from rollout.commands.ops.following import Said
 
 LOGS = """Read the logs of both versions at once, each line with its track and pod.
@@ -83,7 +84,7 @@ def logs(  # noqa: PLR0917 - options, each by its name
     follow: bool = typer.Option(False, "--follow", "-f", help="Go on with what comes"),
     tail: int = typer.Option(None, "--tail", min=0, help="Last lines of each pod"),
     since: str = typer.Option(None, "--since", help="No older than this, as in 90s or 1h"),
-    previous: bool = typer.Option(False, "--previous", "-p", help="Of the run before the last"),
+    previous: bool = typer.Option(False, "--previous", "-p", help="Of the run before this one"),
     timestamps: bool = typer.Option(False, "--timestamps", help="With the moment of each line"),
     pod: str = POD,
     container: str = CONTAINER,
@@ -104,11 +105,17 @@ def logs(  # noqa: PLR0917 - options, each by its name
     said = (
         Follower(cluster, looks.members, wish).lines()
         if follow
-        else read_logs(cluster, looks.members(), wish, _tell)
+        else read_logs(cluster, _some(looks.members()), wish, _tell)
     )
     with _until_nobody_reads(), closing(said):
         for one in said:
             _print_line(one, options.output, timestamps=timestamps)
+
+
+def _some(found: "list[Member]") -> "list[Member]":
+    if not found:
+        _tell("there are no such pods: `rollout ops pods` shows what there is")
+    return found
 
 
 def _seconds(since: str | None) -> int | None:

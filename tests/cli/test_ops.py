@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import httpx
 import pytest
+import yaml
 
 from rollout.cli.app import run
 from rollout.resources.objects import name_of
@@ -127,6 +128,7 @@ def test_pods_are_told_by_track(ops: Run) -> None:
     assert only[0].split()[:3] == ["NAME", "TRACK", "READY"]
     assert {line.split()[1] for line in only[1:]} == {"candidate"}
     assert "ReplicaSet/web-candidate-" in ops("pods", "-o", "wide").stdout
+    assert yaml.safe_load(ops("pods", "-o", "yaml").stdout) == rows
 
 
 def test_logs_of_both_versions_come_in_order_each_with_its_pod(ops: Run) -> None:
@@ -136,6 +138,7 @@ def test_logs_of_both_versions_come_in_order_each_with_its_pod(ops: Run) -> None
     said = [json.loads(line) for line in ops("logs", "-o", "json").stdout.splitlines()]
     assert [one["at"] for one in said] == sorted(one["at"] for one in said)
     assert {one["track"] for one in said} == {"stable", "candidate"}
+    assert len(yaml.safe_load(ops("logs", "-o", "yaml").stdout)) == len(said)
     assert ops("logs", "--track", "candidate", "--tail", "0").stdout == ""
     assert "Z listening on" in ops("logs", "--timestamps", "--since", "1h").stdout
 

@@ -188,6 +188,8 @@ class Follower:
             for line in follow_log(self.source, request, self._stop.is_set, self._stop.wait):
                 said = Said(member.side, member.name, request.container, line)
                 self._put(member.uid, said)
+                if self._stop.is_set():
+                    return
         except ClusterError as error:
             if is_gone(error):  # not yet there: the next look tries again; or gone for good
                 self._again.put(key)

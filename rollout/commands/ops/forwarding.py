@@ -3,8 +3,8 @@
 import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,6 +17,8 @@ from rollout.kube.sockets import PodSocket
 
 LOOK_SECONDS: Final = 1.0
 """How long a look at the pods is good for: connections come in bursts."""
+MOST: Final = 200
+"""Connections at once; more wait to be taken. `select` knows no more than 1024 descriptors."""
 ACCEPT_SECONDS: Final = 0.5
 BACKLOG: Final = 64
 LARGEST_PORT: Final = 65535
@@ -70,6 +72,14 @@ def listen(address: str, port: int) -> socket.socket:
     return listener
 
 
+@contextmanager
+def _released(room: threading.Semaphore) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        room.release()
+
+
 @dataclass
 class Forward:
     """Carries connections to the pod that `choose` gives, told which it was before."""
@@ -79,6 +89,9 @@ class Forward:
     remote: str
     choose: Callable[[str], Member]
     tell: Callable[[str], None]
+    _room: threading.Semaphore = field(
+        default_factory=lambda: threading.Semaphore(MOST), init=False
+    )
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _chosen: Member | None = field(default=None, init=False)
     _looked: float = field(default=0.0, init=False)
@@ -99,14 +112,17 @@ class Forward:
     def serve(self, listener: socket.socket, stop: threading.Event) -> None:
         """Take connections until told to stop, each in a thread of its own."""
         while not stop.is_set():
+            if not self._room.acquire(timeout=ACCEPT_SECONDS):
+                continue
             try:
                 client, _ = listener.accept()
             except TimeoutError:
+                self._room.release()
                 continue
             threading.Thread(target=self._carry, args=(client,), daemon=True).start()
 
     def _carry(self, client: socket.socket) -> None:
-        with closing(client):
+        with closing(client), _released(self._room):
             try:
                 with self._reached() as connection:
                     relay(client, connection)

@@ -28,7 +28,7 @@ def main() -> int:
         with NodeAgent(connect(kubeconfig=options.kubeconfig), settings) as agent:
             print(f"node {options.node} is ready, pods in {agent.pod_cidr}", flush=True)  # noqa: T201
             wait_for_stop()
-    except (ClusterError, NetworkError, TimeoutError) as error:
+    except (ClusterError, NetworkError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

@@ -51,8 +51,10 @@ class NodeAgent:
         """Register the node and take over its pods; returns when all pods are known.
 
         Raises ClusterError when the node is refused, NetworkError when there are no addresses,
-        TimeoutError when the server does not list pods.
+        TimeoutError when the server does not list pods, OSError for unusable TLS files.
         """
+        if self._settings.tls is not None:
+            self._settings.tls.context()
         self._network = PodNetwork(self._settings.pod_cidr)
         self._thread.start()
         self._serving.wait(_START_SECONDS)
