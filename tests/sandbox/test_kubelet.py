@@ -229,6 +229,39 @@ def test_many_requests_at_once_go_through_a_port(local: tuple[str, int]) -> None
             assert client.get(url, timeout=5.0).headers["x-version"] == "v1"
 
 
+def test_kubectl_forwards_a_port(shop: tuple[Shop, Path], kubectl_program: Path) -> None:
+    command = ["kubectl", "--kubeconfig", str(shop[1]), "port-forward", pod_of(shop), ":8080"]
+    with subprocess.Popen(
+        [kubectl_program, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        url = f"http://{line.split()[2]}/"
+        try:
+            with httpx.Client(trust_env=False) as first, httpx.Client(trust_env=False) as second:
+                for client in (first, second) * 5:
+                    assert client.get(url, timeout=5.0).headers["x-version"] == "v1"
+                assert "http_requests_total" in httpx.get(f"{url}metrics", trust_env=False).text
+        finally:
+            process.terminate()
+
+
+def test_kubectl_is_told_of_a_port_that_nobody_listens_on(
+    shop: tuple[Shop, Path], kubectl_program: Path
+) -> None:
+    command = ["kubectl", "--kubeconfig", str(shop[1]), "port-forward", pod_of(shop), ":1"]
+    with subprocess.Popen(
+        [kubectl_program, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        url = f"http://{process.stdout.readline().split()[2]}/"
+        with pytest.raises(httpx.TransportError):
+            httpx.get(url, timeout=5.0, trust_env=False)
+        said = iter(process.stdout.readline, "")
+        assert any("failed to connect to the pod" in line for line in said)
+        process.terminate()
+
+
 def test_a_flood_both_ways_at_once_neither_stops_nor_loses_a_byte(
     shop: tuple[Shop, Path],
 ) -> None:

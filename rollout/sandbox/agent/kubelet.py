@@ -4,7 +4,7 @@ A kubelet serves TLS and asks for a certificate of the API server's, or for a be
 API server itself vouches for. Both ways are here, because whoever gets in may run commands as the
 user of the practice cluster. The practice API server has no certificates: it comes with a token.
 The node declares `ExtendWebSocketsToKubelet`, so that Kubernetes 1.36 and later hand WebSockets
-through; SPDY, which older ones speak to kubelets, is refused.
+through; plain SPDY, which older ones speak to kubelets, is refused.
 """
 
 import asyncio
@@ -27,6 +27,7 @@ from rollout.sandbox.agent.pod import Pod
 from rollout.sandbox.agent.pods import Pods
 from rollout.sandbox.agent.status import Waiting
 from rollout.sandbox.agent.tls import Tls
+from rollout.sandbox.agent.tunnel import PROTOCOL, Tunnel
 
 FEATURES: Final = ("ExtendWebSocketsToKubelet",)
 TRUSTED_SECONDS: Final = 60.0
@@ -117,6 +118,8 @@ class Kubelet:
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
         pod = await self._pod(request)
+        if PROTOCOL in asked_protocols(request):
+            return await Tunnel(pod.host).serve(request)
         said = ",".join([*request.query.getall("port", []), *request.query.getall("ports", [])])
         ports = [int(part) for part in said.split(",") if part.isdigit()]
         if not ports:
