@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 from urllib.parse import urlencode
 
-import certifi
 from kubernetes.client import Configuration
 from kubernetes.stream.ws_client import websocket_proxycare
 from websocket import (
@@ -180,10 +179,10 @@ def _tls(configuration: Configuration) -> dict[str, Any]:
     if configuration.verify_ssl:
         chosen = {
             "cert_reqs": ssl.CERT_REQUIRED,
-            "ca_certs": configuration.ssl_ca_cert or certifi.where(),
             "check_hostname": configuration.assert_hostname is not False,
         }
     named = {
+        "ca_certs": configuration.ssl_ca_cert,
         "certfile": configuration.cert_file,
         "keyfile": configuration.key_file,
         "server_hostname": configuration.tls_server_name,
