@@ -12,10 +12,12 @@ from rollout.kube.sockets import CHUNK, NOTHING, V4, PodSocket
 DATA: Final = 0
 ERROR: Final = 1
 LOOK_SECONDS: Final = 1.0
-LINGER_SECONDS: Final = 10.0
-"""How long answers are waited for after a client has said its last word.
+ANSWER_SECONDS: Final = 30.0
+"""How long an answer is waited for after a client has said its last word.
 
 The protocol cannot tell the pod of that: without a bound the connection would stay for ever."""
+ANSWERED_SECONDS: Final = 0.2
+"""The same where the answer has come, or nothing was asked: most clients simply close then."""
 
 
 def connect(shelf: Shelf, namespace: str, pod: str, port: int) -> PodSocket:
@@ -42,13 +44,13 @@ class _Relay:
         self._back = b""
         self._named: set[int] = set()
         self._silent_since: float | None = None
+        self._asked = False
 
     def run(self) -> None:
         open_ = True
         while (open_ or self._back) and not self._has_lingered():
             reading, writing = self._wanted(open_=open_), self._full(open_=open_)
-            waits = LOOK_SECONDS if not (self._connection.waiting and not self._back) else 0
-            readable, writable, _ = select.select(reading, writing, [], waits)
+            readable, writable, _ = select.select(reading, writing, [], self._patience())
             if self._connection in writable:
                 self._connection.flush()
             if self._client in writable and not self._give():
@@ -71,9 +73,16 @@ class _Relay:
         full: list[socket.socket | PodSocket] = [self._client] if self._back else []
         return [*full, self._connection] if self._connection.unsent and open_ else full
 
+    def _patience(self) -> float:
+        if self._connection.waiting and not self._back:
+            return 0
+        return LOOK_SECONDS if self._silent_since is None else ANSWERED_SECONDS
+
     def _has_lingered(self) -> bool:
-        since = self._silent_since
-        return since is not None and time.monotonic() - since > LINGER_SECONDS
+        if self._silent_since is None:
+            return False
+        bound = ANSWER_SECONDS if self._asked else ANSWERED_SECONDS
+        return time.monotonic() - self._silent_since > bound
 
     def _take(self) -> bool:
         """Take from the client; False when it has said its last word."""
@@ -84,6 +93,7 @@ class _Relay:
         except ConnectionError:
             data = b""
         if data:
+            self._asked = True
             self._connection.offer(DATA, data)
         return bool(data)
 
@@ -110,7 +120,7 @@ class _Relay:
         if stream not in self._named:
             self._named.add(stream)
         elif stream == DATA:
-            self._back = data
+            self._back, self._asked = data, False
         elif data:
             raise ServerFault(data.decode(errors="replace"))
         return True

@@ -229,6 +229,25 @@ def test_many_requests_at_once_go_through_a_port(local: tuple[str, int]) -> None
             assert client.get(url, timeout=5.0).headers["x-version"] == "v1"
 
 
+@pytest.mark.parametrize("half", [True, False], ids=["half-closed", "closed"])
+def test_a_client_that_has_said_its_last_word_gets_its_answer_and_is_let_go(
+    shop: tuple[Shop, Path],
+    half: bool,  # noqa: FBT001
+) -> None:
+    ours_, theirs = socket.socketpair()
+    with ours_, theirs, connect(shop[0].cluster, shop[0].namespace, pod_of(shop), 8080) as reached:
+        thread = threading.Thread(target=relay, args=(theirs, reached))
+        thread.start()
+        ours_.sendall(b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n")
+        if half:
+            ours_.shutdown(socket.SHUT_WR)
+        assert ours_.recv(1 << 16).startswith(b"HTTP/1.1 200 OK")
+        if not half:
+            ours_.close()
+        thread.join(3)
+        assert not thread.is_alive()
+
+
 def test_kubectl_forwards_a_port(shop: tuple[Shop, Path], kubectl_program: Path) -> None:
     command = ["kubectl", "--kubeconfig", str(shop[1]), "port-forward", pod_of(shop), ":8080"]
     with subprocess.Popen(
