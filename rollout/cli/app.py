@@ -14,6 +14,7 @@ from rollout.cli import (
     init_command,
     install_command,
     look_commands,
+    ops_commands,
     person_commands,
     policy_commands,
     start_command,
@@ -93,6 +94,7 @@ start_command.register(app)
 person_commands.register(app)
 again_commands.register(app)
 look_commands.register(app)
+ops_commands.register(app)
 policy_commands.register(app)
 doctor_command.register(app)
 cluster_commands.register(app)

@@ -19,6 +19,7 @@ from kubernetes.dynamic import Resource
 from rollout.kube.cluster import EventType, ObjectList, WatchEvent
 from rollout.kube.credentials import from_kubeconfig, from_server
 from rollout.kube.errors import Invalid, Unreachable, refusal
+from rollout.kube.sockets import PodSocket, open_socket
 from rollout.kube.wire import Call, Wire
 from rollout.resources.words import FIELD_MANAGER
 from rollout.resources.writes import Create, Delete, Kind, Object, Patch, Write
@@ -127,6 +128,28 @@ class HttpCluster:
         ]
         call = Call("get", _collection(kind, namespace), self._bounds.call, query)
         return map(_event, self._wire.lines(call, timeout_seconds + WATCH_GRACE_SECONDS))
+
+    def log(
+        self, namespace: str, pod: str, query: Sequence[tuple[str, str]], seconds: float
+    ) -> Iterator[bytes]:
+        """Read the log of a pod, piece by piece, for `seconds` at most (then Unreachable).
+
+        Returns when the node has begun to answer.
+        """
+        path = _path(Kind.POD, namespace, pod, "log")
+        return self._wire.parts(Call("get", path, self._bounds.call, query), seconds)
+
+    def socket(
+        self,
+        namespace: str,
+        pod: str,
+        subresource: str,
+        query: Sequence[tuple[str, str]],
+        protocols: Sequence[str],
+    ) -> PodSocket:
+        """Open a WebSocket to a pod: `exec` or `portforward`."""
+        path = _path(Kind.POD, namespace, pod, subresource)
+        return open_socket(self._wire.configuration, path, query, protocols)
 
     def interrupt(self, thread_id: int) -> None:
         """Break the call that a thread is waiting on; it raises Unreachable there."""

@@ -166,6 +166,23 @@ class Wire:
         finally:
             response.close()
 
+    def parts(self, call: Call, seconds: float) -> Iterator[bytes]:
+        """Send a request; gives its answer piece by piece, whatever the pieces are.
+
+        Returns when the answer has begun. Bounds are those of `lines`.
+        """
+        response = self._send(call)
+        return self._pieces(response, call, time.monotonic() + seconds)
+
+    def _pieces(self, response: BaseHTTPResponse, call: Call, deadline: float) -> Iterator[bytes]:
+        try:
+            while part := _next_part(response, deadline):
+                yield part
+        except (HTTPError, HTTPException, OSError) as error:
+            raise self._unreachable(call, error) from error
+        finally:
+            response.close()
+
     def interrupt(self, thread_id: int) -> None:
         """Shut down the connections that a thread is using: its call raises Unreachable."""
         for connection in self._connections.of(thread_id):

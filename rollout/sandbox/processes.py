@@ -15,8 +15,21 @@ _BOUND: Final = (
     "import ctypes, os, sys\n"
     f"ctypes.CDLL(None).prctl(1, {int(signal.SIGKILL)})\n"
     "if os.getppid() != int(sys.argv[1]): sys.exit(1)\n"
-    "os.execv(sys.argv[2], sys.argv[2:])\n"
+    "if sys.argv[2] == 'terminal':\n"
+    "    import fcntl, termios\n"
+    "    fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+    "os.execv(sys.argv[3], sys.argv[3:])\n"
 )
+
+
+def bound(command: Sequence[str], *, terminal: bool = False) -> list[str]:
+    """Word a command, its program as a path, that the kernel kills when its starter ends.
+
+    With `terminal` its standard input becomes the terminal that Ctrl-C is typed on.
+    """
+    kind = "terminal" if terminal else "plain"
+    wrapper = (sys.executable, "-I", "-S", "-c", _BOUND, str(os.getpid()), kind)
+    return [*wrapper, *command]
 
 
 def start_bound(command: Sequence[str], log: Path) -> Program:
@@ -26,10 +39,9 @@ def start_bound(command: Sequence[str], log: Path) -> Program:
     The setting is made by a small interpreter that then becomes the program: doing it between
     fork and exec here could deadlock a process with threads.
     """
-    wrapper = [sys.executable, "-I", "-S", "-c", _BOUND, str(os.getpid())]
     with log.open("ab") as output:
         return subprocess.Popen(
-            [*wrapper, *command],
+            bound(command),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -73,6 +73,7 @@ The practice cluster is up, with a service [bold]{example.NAME}[/] of 4 pods at 
   rollout start v1.1.0 --watch             a good version
   rollout start v1.2.0-errors8 --watch     one that fails 8 % of its requests
   rollout explain
+  rollout ops logs --follow                what both versions say
   kubectl get deployments,pods,services,ingresses,rollouts
   curl -H 'Host: {example.HOST}' {practice.edge.url}
 

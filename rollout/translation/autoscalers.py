@@ -1,5 +1,6 @@
 """Whether an autoscaler's wanted size says something about the load of both versions."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from rollout.resources.objects import name_of
@@ -11,13 +12,22 @@ def fixed_base(objects: Objects, target: Object | None) -> bool:
     """Whether an autoscaler follows something that need not fall as pods are added."""
     if target is None:
         return False
-    for autoscaler in objects.autoscalers:
-        spec = autoscaler.get("spec") or {}
-        reference = spec.get("scaleTargetRef") or {}
-        mine = (reference.get("kind"), reference.get("name")) == ("Deployment", name_of(target))
-        if mine and any(_need_not_fall(metric) for metric in spec.get("metrics") or []):
-            return True
-    return False
+    return any(map(follows_fixed, of_target(objects.autoscalers, name_of(target))))
+
+
+def of_target(autoscalers: Iterable[Object], deployment: str) -> list[Object]:
+    """Give the autoscalers of a Deployment."""
+    return [
+        autoscaler
+        for autoscaler in autoscalers
+        for reference in [(autoscaler.get("spec") or {}).get("scaleTargetRef") or {}]
+        if (reference.get("kind"), reference.get("name")) == ("Deployment", deployment)
+    ]
+
+
+def follows_fixed(autoscaler: Object) -> bool:
+    """Whether a metric of an autoscaler need not fall as pods are added."""
+    return any(map(_need_not_fall, (autoscaler.get("spec") or {}).get("metrics") or []))
 
 
 def _need_not_fall(metric: Any) -> bool:

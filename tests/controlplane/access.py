@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 
 import httpx
 
+from rollout.sandbox.agent.tls import Tls
 from tests.controlplane.components import kubeconfig
 from tests.controlplane.process import bound_environment
 
@@ -68,6 +69,12 @@ class Access:
     def kubeconfig(self) -> Path:
         """A kubeconfig with a context per user; the current one is `admin`."""
         return self.folder / "kubeconfig"
+
+    @property
+    def kubelet_tls(self) -> Tls:
+        """What a node agent needs to be asked for logs by this API server."""
+        at = self.folder / "kubelet"
+        return Tls(at / "node.crt", at / "node.key", at / "ca.crt")
 
     def token(self, user: str = "admin") -> str:
         """Bearer token of a user.

@@ -33,6 +33,7 @@ from tests.controlplane.components import (
 )
 from tests.controlplane.ports import PortLease
 from tests.controlplane.process import ChildProcess
+from tests.prometheus.certificates import Authority
 
 USERS: Final[Mapping[str, Sequence[str]]] = {
     "admin": (ADMINISTRATORS,),
@@ -177,6 +178,9 @@ class ControlPlane:
         layout.tokens.write_text(token_lines({**tokens, **controllers}, groups))
         layout.audit_policy.write_text(json.dumps(AUDIT_POLICY))
         layout.service_account_key.write_text(self._new_key())
+        authority = Authority(layout.kubelet_certificates, "nodes")
+        authority.issue("apiserver")
+        authority.issue("node")
         self.access.kubeconfig.write_text(self._kubeconfig(tokens, "admin"))
         layout.controller_manager_kubeconfig.write_text(
             self._kubeconfig(controllers, CONTROLLER_MANAGER_USER)

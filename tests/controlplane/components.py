@@ -74,6 +74,11 @@ class Layout:
         """How the controllers reach the API server."""
         return self.folder / "controller-manager.kubeconfig"
 
+    @property
+    def kubelet_certificates(self) -> Path:
+        """Folder of the certificates with which API server and nodes know each other."""
+        return self.folder / "kubelet"
+
     def log(self, component: Component) -> Path:
         """Everything that a component writes."""
         return self.folder / "logs" / f"{component.value}.log"
@@ -125,7 +130,7 @@ def etcd_flags(layout: Layout) -> list[str]:
 
 
 def api_server_flags(layout: Layout) -> list[str]:
-    """RBAC, users from a token file, an audit log, and nothing that needs a network or a node."""
+    """RBAC, users from a token file, an audit log, and a certificate to show to nodes."""
     return [
         f"--etcd-servers=http://{ADDRESS}:{layout.etcd_port}",
         f"--bind-address={ADDRESS}",
@@ -139,6 +144,8 @@ def api_server_flags(layout: Layout) -> list[str]:
         f"--service-account-key-file={layout.service_account_key}",
         f"--service-account-signing-key-file={layout.service_account_key}",
         "--service-account-issuer=https://kubernetes.default.svc",
+        f"--kubelet-client-certificate={layout.kubelet_certificates / 'apiserver.crt'}",
+        f"--kubelet-client-key={layout.kubelet_certificates / 'apiserver.key'}",
         f"--audit-policy-file={layout.audit_policy}",
         f"--audit-log-path={layout.audit_log}",
         "--audit-log-maxsize=100000",  # megabytes: never turned over while somebody reads it

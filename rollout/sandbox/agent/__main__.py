@@ -7,6 +7,7 @@ from pathlib import Path
 from rollout.kube.client import connect
 from rollout.kube.errors import ClusterError
 from rollout.sandbox.agent import BackOff, NetworkError, NodeAgent, Settings
+from rollout.sandbox.agent.tls import Tls
 from rollout.sandbox.signals import wait_for_stop
 
 
@@ -21,12 +22,13 @@ def main() -> int:
         back_off=BackOff(options.back_off, options.back_off_limit),
         programs=frozenset(options.image) or None,
         logs=options.logs,
+        tls=Tls(*options.tls) if options.tls else None,
     )
     try:
         with NodeAgent(connect(kubeconfig=options.kubeconfig), settings) as agent:
             print(f"node {options.node} is ready, pods in {agent.pod_cidr}", flush=True)  # noqa: T201
             wait_for_stop()
-    except (ClusterError, NetworkError, TimeoutError) as error:
+    except (ClusterError, NetworkError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
@@ -50,6 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--back-off", type=float, default=first, help="first pause, seconds")
     parser.add_argument("--back-off-limit", type=float, default=most, help="longest, seconds")
     parser.add_argument("--logs", type=Path, help="folder of the pods' logs; default: temporary")
+    parser.add_argument(
+        "--tls",
+        nargs=3,
+        type=Path,
+        metavar=("CERTIFICATE", "KEY", "CLIENT_CA"),
+        help="files with which a real API server is answered, and known; default: a practice one",
+    )
     return parser
 
 

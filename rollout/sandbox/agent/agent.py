@@ -17,9 +17,10 @@ from rollout.kube.errors import ClusterError, NotFound
 from rollout.kube.reflector import Reflector
 from rollout.resources.writes import Kind, Object, Write
 from rollout.sandbox.agent.environment import Found, Source
+from rollout.sandbox.agent.kubelet import FEATURES, Kubelet, may_in
 from rollout.sandbox.agent.names import Names
 from rollout.sandbox.agent.network import PodNetwork
-from rollout.sandbox.agent.node import register
+from rollout.sandbox.agent.node import Endpoint, register
 from rollout.sandbox.agent.pods import Pods
 from rollout.sandbox.agent.settings import Settings
 
@@ -41,6 +42,7 @@ class NodeAgent:
         self._power_off: asyncio.Event
         self._network: PodNetwork
         self._pods: Pods
+        self._port = 0
         self._writers = ThreadPoolExecutor(_WRITERS, "node-agent-write")
         self._names = Names(cluster, self._settings.namespace)
 
@@ -53,16 +55,18 @@ class NodeAgent:
         """Register the node and take over its pods; returns when all pods are known.
 
         Raises ClusterError when the node is refused, NetworkError when there are no addresses,
-        TimeoutError when the server does not list pods.
+        TimeoutError when the server does not list pods, OSError for unusable TLS files.
         """
+        if self._settings.tls is not None:
+            self._settings.tls.context()
         self._network = PodNetwork(self._settings.pod_cidr)
-        try:
-            register(self._cluster, self._settings.node, self.pod_cidr, self._settings.max_pods)
-        except ClusterError:
-            self._network.close()
-            raise
         self._thread.start()
         self._serving.wait(_START_SECONDS)
+        try:
+            self._register()
+        except ClusterError:
+            self._end()
+            raise
         self._reflector.start()
         if not self._reflector.synced.wait(_START_SECONDS):
             self.stop()
@@ -73,11 +77,19 @@ class NodeAgent:
     def stop(self) -> None:
         """Kill all processes, leaving the objects as they are: a node that lost its power."""
         self._reflector.stop()
+        self._end()
+
+    def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._power_off.set)
         self._thread.join(_STOP_SECONDS)
         self._writers.shutdown(cancel_futures=True)
         self._names.stop()
         self._network.close()
+
+    def _register(self) -> None:
+        settings = self._settings
+        endpoint = Endpoint(self._network.node, self._port, FEATURES)
+        register(self._cluster, settings.node, self.pod_cidr, settings.max_pods, endpoint)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -94,12 +106,18 @@ class NodeAgent:
         self._pods = Pods(
             self._settings, self._network, self._write, self._sources, self._find_names
         )
+        kubelet = Kubelet(self._pods, self._settings.tls, self._reviewed)
+        self._port = await kubelet.start(self._network.node)
         self._serving.set()
         await self._power_off.wait()
+        await kubelet.stop()
         await self._pods.close()
 
     def _on_change(self, change: Change) -> None:
         self._loop.call_soon_threadsafe(self._pods.follow, change)
+
+    async def _reviewed(self, token: str) -> bool:
+        return await self._loop.run_in_executor(self._writers, may_in, self._cluster, token)
 
     async def _write(self, write: Write) -> Object:
         return await self._loop.run_in_executor(self._writers, self._cluster.apply, write)

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -76,6 +76,7 @@ class Container:
         self._changed = changed
         self._told = asyncio.Event()
         self._process: Process | None = None
+        self._given: Mapping[str, str] = spec.environment
         self._crashes = 0
 
     async def run(self) -> None:
@@ -98,6 +99,23 @@ class Container:
     def succeeded(self) -> bool:
         """Whether it has run to a good end."""
         return isinstance(self.status.state, Terminated) and self.status.state.code == 0
+
+    @property
+    def process(self) -> Process | None:
+        """The process, while it runs."""
+        return self._process
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What its process finds in its environment."""
+        return self._given
+
+    def log(self, *, previous: bool = False) -> Path | None:
+        """Where its output is, or that of the run before; None when it never ran."""
+        ran = not isinstance(self.status.state, Waiting) or self.status.last is not None
+        before = previous and not isinstance(self.status.state, Waiting)
+        attempt = self.status.restarts - before
+        return self._log(attempt) if ran and attempt >= 0 else None
 
     async def stop(self) -> None:
         """Tell it to stop: `preStop`, then SIGTERM."""
@@ -240,9 +258,15 @@ class Container:
         ran = (ended.finished - ended.started).total_seconds()
         return ran > 2 * self._runtime.back_off.most
 
+    def _log(self, attempt: int) -> Path:
+        name = f"{self._pod.namespace}_{self._pod.name}_{self._spec.name}_{attempt}.log"
+        return self._runtime.logs / name
+
     async def _order(self) -> Order:
         spec, pod, image = self._spec, self._pod, Image.parse(self._spec.image)
-        log = f"{pod.namespace}_{pod.name}_{spec.name}.log"
+        attempt = self.status.restarts
+        self._log(attempt - 2).unlink(missing_ok=True)  # this run and the one before are kept
+        self._given = {**await self._drawn(), **spec.environment}
         return Order(
             program=image.program,
             version=image.version,
@@ -250,8 +274,8 @@ class Container:
             pod=pod.name,
             host=self._host,
             port=spec.port,
-            log=str(self._runtime.logs / log),
-            environment={**await self._drawn(), **spec.environment},
+            log=str(self._log(attempt)),
+            environment=self._given,
             command=spec.command,
             arguments=spec.arguments,
             names=str(await self._runtime.names()) if self._program.calls else "",

@@ -39,6 +39,11 @@ class PodNetwork:
         self.block, self._claim = _claim(_parse(block)) if block else _claim_any()
         self._free = {str(host): None for host in self.block.hosts()}
 
+    @property
+    def node(self) -> str:
+        """The address on which the node itself may listen: the block's last one."""
+        return ADDRESS_MAP.reach(str(self.block.broadcast_address))
+
     def allocate(self) -> str:
         """Take an address. Raises NetworkError when all are in use."""
         address = next(iter(self._free), None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from rollout.resources.writes import Create, Kind, Patch, PatchType
 from rollout.sandbox.agent.status import timestamp
 
 ADDRESS: Final = "10.244.255.254"
-"""Host address of all practice nodes: nothing listens there, and nobody may connect to it."""
+"""Host address of all practice pods: nothing listens there, and nobody may connect to it."""
 
 _FALSE: Final = {
     "MemoryPressure": "KubeletHasSufficientMemory",
@@ -20,7 +21,16 @@ _FALSE: Final = {
 }
 
 
-def register(cluster: Cluster, name: str, block: str, max_pods: int) -> None:
+@dataclass(frozen=True)
+class Endpoint:
+    """Where the node itself is asked for logs, and what it declares."""
+
+    host: str
+    port: int
+    features: tuple[str, ...]
+
+
+def register(cluster: Cluster, name: str, block: str, max_pods: int, endpoint: Endpoint) -> None:
     """Create the Node, or take over one of that name, and say that it is ready.
 
     Raises ClusterError.
@@ -33,11 +43,11 @@ def register(cluster: Cluster, name: str, block: str, max_pods: int) -> None:
     }
     with suppress(AlreadyExists):
         cluster.apply(Create(Kind.NODE, "", body))
-    status = {"status": _status(name, max_pods)}
+    status = {"status": _status(max_pods, endpoint)}
     cluster.apply(Patch(Kind.NODE, "", name, PatchType.MERGE, status, "status"))
 
 
-def _status(name: str, max_pods: int) -> Mapping[str, Any]:
+def _status(max_pods: int, endpoint: Endpoint) -> Mapping[str, Any]:
     room = {"cpu": "64", "memory": "256Gi", "pods": str(max_pods)}
     now = timestamp(datetime.now(UTC))
     times = {"lastHeartbeatTime": now, "lastTransitionTime": now}
@@ -45,9 +55,10 @@ def _status(name: str, max_pods: int) -> Mapping[str, Any]:
         "capacity": room,
         "allocatable": room,
         "addresses": [
-            {"type": "InternalIP", "address": ADDRESS},
-            {"type": "Hostname", "address": name},
+            {"type": "InternalIP", "address": endpoint.host},
         ],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": endpoint.port}},
+        "declaredFeatures": list(endpoint.features),
         "conditions": [
             *({"type": t, "status": "False", "reason": r, **times} for t, r in _FALSE.items()),
             {"type": "Ready", "status": "True", "reason": "KubeletReady", **times},

@@ -51,14 +51,29 @@ class Pod:
         self.update(pod)
 
     def _container(self, spec: ContainerSpec, *, initial: bool = False) -> Container:
-        host, runtime = ADDRESS_MAP.reach(self.address), self._node.runtime
-        return Container(spec, self._spec, host, runtime, self._dirty.set, initial=initial)
+        runtime = self._node.runtime
+        return Container(spec, self._spec, self.host, runtime, self._dirty.set, initial=initial)
 
     def update(self, pod: Object) -> None:
         """Take over the object as it is now."""
         self._pod = pod
         if "deletionTimestamp" in pod["metadata"]:
             self._deleted.set()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Namespace and name."""
+        return self._spec.namespace, self._spec.name
+
+    @property
+    def host(self) -> str:
+        """Where its processes listen."""
+        return ADDRESS_MAP.reach(self.address)
+
+    def container(self, name: str) -> Container | None:
+        """Find a container by name."""
+        everything = (*self._initial, *self._containers)
+        return next((one for one in everything if one.status.name == name), None)
 
     def vanish(self) -> None:
         """Learn that the object is gone: nothing holds the processes any longer."""

@@ -59,6 +59,11 @@ class Pods:
         if self._temporary:
             self._temporary.cleanup()
 
+    def find(self, namespace: str, name: str) -> Pod | None:
+        """Find a pod that runs here."""
+        found = (pod for pod in self._running.values() if pod.key == (namespace, name))
+        return next(found, None)
+
     def follow(self, change: Change) -> None:
         """Take over one change of a pod."""
         gone = change.old

@@ -15,6 +15,7 @@ from rollout.sandbox.apiserver.asks import Answer, Ask, verb_of
 from rollout.sandbox.apiserver.faulty import Broken, FaultBox
 from rollout.sandbox.apiserver.handlers import answer
 from rollout.sandbox.apiserver.heart import Heart
+from rollout.sandbox.apiserver.kubelets import PARTS, Kubelets
 from rollout.sandbox.apiserver.reviews import KINDS, MYSELF, reviewed
 from rollout.sandbox.apiserver.streams import stream_watch
 from rollout.sandbox.apiserver.target import Target, parse_target
@@ -39,9 +40,15 @@ class Front:
     """Takes requests for one cluster."""
 
     def __init__(
-        self, cluster: SimulatedCluster, heart: Heart, tokens: Mapping[str, User], box: FaultBox
+        self,
+        cluster: SimulatedCluster,
+        heart: Heart,
+        tokens: Mapping[str, User],
+        box: FaultBox,
+        kubelets: Kubelets,
     ) -> None:
         self._cluster = cluster
+        self._kubelets = kubelets
         self._heart = heart
         self._tokens = tokens
         self._box = box
@@ -50,6 +57,7 @@ class Front:
         """The aiohttp application: one handler for every path."""
         application = web.Application(client_max_size=LARGEST_BODY)
         application.router.add_route("*", "/{path:.*}", self._handle)
+        application.on_cleanup.append(self._kubelets.close)
         return application
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
@@ -133,6 +141,8 @@ class Front:
         ask = await self._ask(request, target, verb, user)
         if verb == "watch":
             return await stream_watch(request, ask, self._cluster, self._heart, self._box)
+        if ask.view.api.key == "pods" and target.subresource in PARTS and verb in {"get", "create"}:
+            return await self._kubelets.answer(request, ask)
         given = self._answered(ask)
         await self._box.after(verb, target.plural)
         answered = web.json_response(given.body, status=given.status)

@@ -126,6 +126,9 @@ def subresources_of(
     if api.key == "pods":
         yield "binding", ("", "v1", "Binding"), ("create",)
         yield "eviction", ("policy", "v1", "Eviction"), ("create",)
+        yield "exec", ("", "v1", "PodExecOptions"), ("create", "get")
+        yield "log", None, ("get",)
+        yield "portforward", ("", "v1", "PodPortForwardOptions"), ("create", "get")
 
 
 def _bindings() -> Json:

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import threading
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +16,15 @@ from rollout.sandbox.apiserver.app import Front
 from rollout.sandbox.apiserver.faults import HEALTHY, Faults
 from rollout.sandbox.apiserver.faulty import FaultBox
 from rollout.sandbox.apiserver.heart import Heart
+from rollout.sandbox.apiserver.kubelets import Kubelets
 from rollout.sandbox.apiserver.users import ADMINISTRATORS, PREFIX, User
 from rollout.simulate.cluster import SimulatedCluster
 from rollout.simulate.store import WINDOW
 
 HOST: Final = "127.0.0.1"
 ADMINISTRATOR: Final = User("admin", (ADMINISTRATORS,))
+MYSELF: Final = User("kube-apiserver-kubelet-client", (ADMINISTRATORS,))
+"""As whom the server itself comes to the nodes."""
 NAMESPACES: Final = ("default", "kube-system", "kube-public")
 START_SECONDS: Final = 10.0
 GRACE_SECONDS: Final = 0.1
@@ -52,6 +56,7 @@ class ApiServer:
         """
         self._port = port
         self.tokens = dict(tokens or {secrets.token_urlsafe(24): ADMINISTRATOR})
+        self._own_token = secrets.token_urlsafe(24)
         self.cluster = SimulatedCluster(
             lambda: datetime.now(UTC),
             namespaces=namespaces,
@@ -136,7 +141,9 @@ class ApiServer:
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self._box, self._heart = FaultBox(), Heart(self.cluster)
-        front = Front(self.cluster, self._heart, self.tokens, self._box)
+        kubelets = Kubelets(self.cluster, self._own_token)
+        known = ChainMap(self.tokens, {self._own_token: MYSELF})
+        front = Front(self.cluster, self._heart, known, self._box, kubelets)
         runner = web.AppRunner(front.application(), access_log=None, shutdown_timeout=GRACE_SECONDS)
         await runner.setup()
         site = web.TCPSite(runner, HOST, self._port)

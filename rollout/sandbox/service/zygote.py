@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from rollout.sandbox.service import programs
 from rollout.sandbox.service.dials import DialError
+from rollout.sandbox.service.logs import StampedLog
 
 _PR_SET_PDEATHSIG: Final = 1
 _CONFIGURATION_ERROR: Final = 2
@@ -38,6 +39,7 @@ class Zygote:
         self._pending = b""
         self._names: dict[int, str] = {}
         self._pids: dict[str, int] = {}
+        self._logs: dict[int, StampedLog] = {}
         self._wakeup, self._wakeup_write = os.pipe()
         os.set_blocking(self._wakeup, False)
         os.set_blocking(self._wakeup_write, False)
@@ -53,7 +55,11 @@ class Zygote:
         self._end()
 
     def _step(self) -> bool:
-        readable, _, _ = select.select([self._channel.fileno(), self._wakeup], [], [])
+        logs = {log.fileno(): log for log in self._logs.values() if not log.ended}
+        watched = [self._channel.fileno(), self._wakeup, *logs]
+        readable, _, _ = select.select(watched, [], [])
+        for descriptor in logs.keys() & set(readable):
+            logs[descriptor].copy()
         if self._wakeup in readable:
             os.read(self._wakeup, 4096)
             self._reap()
@@ -76,9 +82,13 @@ class Zygote:
     def _start(self, order: Order) -> None:
         with suppress(ImportError):  # the pod's own log shall have it
             programs.find(order["program"]).prepare()
+        reading, writing = os.pipe()
         pid = os.fork()
         if pid == 0:
-            self._become(order)
+            os.close(reading)
+            self._become(order, writing)
+        os.close(writing)
+        self._logs[pid] = StampedLog(reading, order["log"])
         self._names[pid] = order["id"]
         self._pids[order["id"]] = pid
         self._report({"report": "started", "id": order["id"], "pid": pid})
@@ -93,6 +103,7 @@ class Zygote:
             pid, status, usage = os.wait4(-1, os.WNOHANG)
             if not pid:
                 return
+            self._logs.pop(pid).close()  # whoever hears of the end can read the last line
             name = self._names.pop(pid)
             del self._pids[name]
             code = os.waitstatus_to_exitcode(status)
@@ -104,17 +115,18 @@ class Zygote:
             os.kill(pid, signal.SIGKILL)
         for pid in self._names:
             os.waitpid(pid, 0)
+            self._logs[pid].close()
 
     def _report(self, report: Order) -> None:
         self._channel.sendall(json.dumps(report).encode() + b"\n")
 
-    def _become(self, order: Order) -> None:
+    def _become(self, order: Order, output: int) -> None:
         """Turn the forked child into the pod. Never returns."""
         code = 1
         try:
             _die_with_parent()
             self._let_go()
-            _write_to(order["log"])
+            _write_to(output)
             code = _pod(order)
         finally:
             sys.stdout.flush()
@@ -126,6 +138,8 @@ class Zygote:
         self._channel.close()
         os.close(self._wakeup)
         os.close(self._wakeup_write)
+        for log in self._logs.values():
+            log.let_go()
 
 
 def _pod(order: Order) -> int:
@@ -146,11 +160,10 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def _write_to(path: str) -> None:
-    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)
+def _write_to(output: int) -> None:
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.close(output)
 
 
 def main() -> None:

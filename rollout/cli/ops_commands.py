@@ -1,0 +1,207 @@
+"""rollout ops: the service of a Rollout, by track. What looks at it and what changes its size."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import typer
+
+from rollout.cli import again_commands, ops_streams
+from rollout.cli.ops_options import NAMED, ROLLOUT, TRACK, meant, say_for_programs
+from rollout.cli.options import Globals, Output, dump, for_programs, shared
+from rollout.resources.track import Track
+
+if TYPE_CHECKING:
+    from rollout.report.event_words import EventRow
+    from rollout.resources.writes import Object
+
+OPS = """Look after the service of a Rollout, by track: stable, candidate, or all.
+
+These commands speak to the cluster itself, not to a rollout server.
+
+Examples:
+
+\b
+  rollout ops pods
+  rollout ops logs --follow
+  rollout ops exec --track candidate -- env
+"""
+PODS = """Show the pods of both versions. Pods that are of neither are shown as `other`.
+
+Examples:
+
+\b
+  rollout ops pods
+  rollout ops pods checkout --track candidate -o wide
+"""
+EVENTS = """Show what Kubernetes and rollout say happened to a service, the newest last.
+
+Of the Rollout, its Releases, both Deployments, their ReplicaSets and pods, and autoscalers.
+
+Examples:
+
+\b
+  rollout ops events
+  rollout ops events checkout --watch
+"""
+SCALE = """Set the size of a service. While a release runs, the candidate goes by it.
+
+Refused where an autoscaler owns the size, with how to change its bounds.
+
+Example:
+
+\b
+  rollout ops scale checkout --replicas 6
+"""
+RESTART = again_commands.RESTART.replace("rollout restart", "rollout ops restart")
+HPA = """Show the autoscalers of a service, and what a release does with them.
+
+Example:
+
+\b
+  rollout ops hpa checkout
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    ops = typer.Typer(help=OPS, no_args_is_help=True, rich_markup_mode=None)
+    ops.command("pods", help=PODS)(shared(pods))
+    ops_streams.register(ops)
+    ops.command("events", help=EVENTS)(shared(events))
+    ops.command("scale", help=SCALE)(shared(scale))
+    ops.command("restart", help=RESTART)(shared(again_commands.restart))
+    ops.command("hpa", help=HPA)(shared(hpa))
+    app.add_typer(ops, name="ops")
+
+
+def pods(
+    context: typer.Context, named: str = NAMED, rollout: str = ROLLOUT, track: Track = TRACK
+) -> None:
+    """Show the pods."""
+    from rollout.cli.tables import show, table
+    from rollout.commands.ops.family import find_family, members, version_container
+    from rollout.report.ages import age
+    from rollout.report.pod_words import pod_row
+
+    options: Globals = context.obj
+    cluster = options.cluster()
+    space, now = options.space(cluster), datetime.now(UTC)
+    family = find_family(cluster, space, meant(named, rollout))
+    container = version_container(family)
+    found = members(cluster, space, family, track)
+    rows = [pod_row(one.pod, one.side.value, container) for one in found]
+    if for_programs(options.output):
+        dump([row.to_json() for row in rows], options.output)
+        return
+    wide = options.output is Output.WIDE
+    drawn = table(
+        *("NAME", "TRACK", "READY", "STATUS", "RESTARTS", "VERSION", "IP", "NODE", "AGE"),
+        *(("OWNER",) if wide else ()),
+    )
+    for row, one in zip(rows, found, strict=True):
+        restarts, old = row.restarts_in_words(now), age(row.created, now)
+        cells = (row.name, row.track, row.ready, row.status, restarts, row.version, row.ip)
+        owner = (_owner(one.pod),) if wide else ()
+        drawn.add_row(*cells, row.node, old, *owner)
+    show(drawn)
+    if not rows:
+        print("there are no such pods: `rollout ops events` may say why")
+
+
+def _owner(pod: "Object") -> str:
+    from rollout.resources.objects import controller_of
+
+    owner = controller_of(pod)
+    return f"{owner['kind']}/{owner['name']}" if owner is not None else "-"
+
+
+def events(
+    context: typer.Context,
+    named: str = NAMED,
+    rollout: str = ROLLOUT,
+    watch: bool = typer.Option(False, "--watch", "-w", help="Go on with those that come"),
+) -> None:
+    """Show the events."""
+    from rollout.cli.tables import show, table
+    from rollout.commands.ops.family import find_family
+    from rollout.commands.ops.happenings import coming, past
+    from rollout.report.ages import age
+
+    options: Globals = context.obj
+    cluster = options.cluster()
+    space, now = options.space(cluster), datetime.now(UTC)
+    family = find_family(cluster, space, meant(named, rollout))
+    rows, since = past(cluster, space, family)
+    if for_programs(options.output) and not watch:
+        dump([row.to_json() for row in rows], options.output)
+        return
+    if watch:
+        for row in rows:
+            _say(row, options.output)
+        for row in coming(cluster, space, family, since):
+            _say(row, options.output)
+        return
+    drawn = table("AGE", "TYPE", "REASON", "OBJECT", "COUNT", "MESSAGE")
+    for row in rows:
+        drawn.add_row(
+            age(row.at, now), row.type, row.reason, row.object, str(row.count), row.message
+        )
+    show(drawn)
+    if not rows:
+        print("there are no events: Kubernetes keeps them for an hour")
+
+
+def _say(row: "EventRow", output: Output) -> None:
+    if for_programs(output):
+        say_for_programs(row.to_json(), output)
+        return
+    at = row.at.astimezone().strftime("%H:%M:%S")
+    print(f"{at}  {row.type:<7}  {row.reason}  {row.object}  {row.message}", flush=True)
+
+
+def scale(
+    context: typer.Context,
+    named: str = NAMED,
+    rollout: str = ROLLOUT,
+    replicas: int = typer.Option(..., "--replicas", min=0, help="How many pods"),
+) -> None:
+    """Set the size."""
+    from rollout.commands.ops.scaling import scale as set_size
+
+    options: Globals = context.obj
+    cluster = options.cluster()
+    done = set_size(cluster, options.space(cluster), meant(named, rollout), replicas)
+    if for_programs(options.output):
+        dump(vars(done), options.output)
+    else:
+        print(done.message)
+
+
+def hpa(context: typer.Context, named: str = NAMED, rollout: str = ROLLOUT) -> None:
+    """Show the autoscalers."""
+    from rollout.cli.tables import show, table
+    from rollout.commands.ops.family import find_family
+    from rollout.commands.ops.scaling import scaler_rows
+    from rollout.resources.objects import name_of
+
+    options: Globals = context.obj
+    cluster = options.cluster()
+    space = options.space(cluster)
+    family = find_family(cluster, space, meant(named, rollout))
+    rows = scaler_rows(cluster, space, family)
+    if for_programs(options.output):
+        dump([row.to_json() for row in rows], options.output)
+        return
+    if not rows:
+        target = name_of(family.target)
+        print(f"no HorizontalPodAutoscaler targets Deployment {target}: `rollout ops scale`")
+        return
+    drawn = table("NAME", "MIN", "MAX", "CURRENT", "DESIRED", "METRICS")
+    for row in rows:
+        metrics = ", ".join(f"{m.name}: {m.current}/{m.target}" for m in row.metrics) or "-"
+        figures = map(str, (row.minimum, row.maximum, row.current, row.desired))
+        drawn.add_row(row.name, *figures, metrics)
+    show(drawn)
+    for row in rows:
+        print("\n".join(["", f"{row.name}:", *(f"  {c}" for c in row.conditions)]))
+        print(f"  {row.release}")

@@ -1,0 +1,258 @@
+"""Commands of rollout ops that go on: logs, exec, port-forward."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+from typer.core import TyperCommand
+
+from rollout.cli.ops_options import NAMED, ROLLOUT, TRACK, meant, say_for_programs
+from rollout.cli.options import Globals, Output, for_programs, shared
+from rollout.resources.track import Track
+
+if TYPE_CHECKING:
+    from rollout.commands.ops.family import Member
+    from rollout.commands.ops.following import Said
+
+LOGS = """Read the logs of both versions at once, each line with its track and pod.
+
+With --follow pods that come later are followed too. Ends with Ctrl-C.
+
+Examples:
+
+\b
+  rollout ops logs
+  rollout ops logs checkout --follow --since 5m
+  rollout ops logs --track candidate --previous
+"""
+EXEC = """Run a command in a ready pod of a track; its exit code is ours.
+
+Which pod it is, is said on stderr. On a terminal it gets a terminal.
+
+Examples:
+
+\b
+  rollout ops exec --track candidate -- env
+  rollout ops exec checkout -- sh
+"""
+FORWARD = """Let a local port lead to a ready pod of a track, and to another when that goes.
+
+Many connections may use it. Ends with Ctrl-C.
+
+Examples:
+
+\b
+  rollout ops port-forward 8080
+  rollout ops port-forward checkout 9090:http --track candidate
+"""
+TAIL_OF_FOLLOWED: Final = 10
+POD = typer.Option(None, "--pod", help="This pod")
+CONTAINER = typer.Option(None, "--container", "-c", help="This container (default: the version's)")
+COMMAND: Final = "rollout.ops.command"
+COLOURS: Final = {"stable": "green", "candidate": "yellow", "other": "red"}
+
+
+class AfterDashes(TyperCommand):
+    """A command that takes all after `--` for another program, and keeps its own words apart."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put what stands after `--` aside."""
+        at = args.index("--") if "--" in args else len(args)
+        ctx.meta[COMMAND] = args[at + 1 :]
+        return super().parse_args(ctx, args[:at])
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Say in the usage that there is more after `--`."""
+        return [*super().collect_usage_pieces(ctx), "--", "COMMAND..."]
+
+
+def register(ops: typer.Typer) -> None:
+    """Add the commands."""
+    ops.command("logs", help=LOGS)(shared(logs))
+    ops.command("exec", help=EXEC, cls=AfterDashes)(shared(exec_))
+    ops.command("port-forward", help=FORWARD)(shared(port_forward))
+
+
+def logs(  # noqa: PLR0917 - options, each by its name
+    context: typer.Context,
+    named: str = NAMED,
+    rollout: str = ROLLOUT,
+    track: Track = TRACK,
+    follow: bool = typer.Option(False, "--follow", "-f", help="Go on with what comes"),
+    tail: int = typer.Option(None, "--tail", min=0, help="Last lines of each pod"),
+    since: str = typer.Option(None, "--since", help="No older than this, as in 90s or 1h"),
+    previous: bool = typer.Option(False, "--previous", "-p", help="Of the run before this one"),
+    timestamps: bool = typer.Option(False, "--timestamps", help="With the moment of each line"),
+    pod: str = POD,
+    container: str = CONTAINER,
+) -> None:
+    """Read the logs."""
+    from rollout.commands.ops.family import Looks, version_container
+    from rollout.commands.ops.following import Follower, Wish, read_logs
+
+    options: Globals = context.obj
+    if follow and previous:
+        raise typer.BadParameter("--previous: a run that has ended cannot be followed")
+    cluster = options.cluster()
+    space = options.space(cluster)
+    looks = Looks(cluster, space, meant(named, rollout), track, pod)
+    lines = TAIL_OF_FOLLOWED if follow and tail is None and since is None else tail
+    version = version_container(looks.family)
+    wish = Wish(space, container, version, previous, lines, _seconds(since))
+    said = (
+        Follower(cluster, looks.members, wish).lines()
+        if follow
+        else read_logs(cluster, _some(looks.members()), wish, _tell)
+    )
+    with _until_nobody_reads(), closing(said):
+        for one in said:
+            _print_line(one, options.output, timestamps=timestamps)
+
+
+def _some(found: "list[Member]") -> "list[Member]":
+    if not found:
+        _tell("there are no such pods: `rollout ops pods` shows what there is")
+    return found
+
+
+def _seconds(since: str | None) -> int | None:
+    from rollout.resources.duration import parse_duration
+
+    try:
+        return None if since is None else max(int(parse_duration(since).total_seconds()), 1)
+    except ValueError as error:
+        raise typer.BadParameter(f"--since {since!r}: {error}") from error
+
+
+@contextmanager
+def _until_nobody_reads() -> Iterator[None]:
+    """End quietly when whoever reads what we print has had enough, as `head` has."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
+
+
+def _print_line(said: "Said", output: Output, *, timestamps: bool) -> None:
+    line = said.line
+    if for_programs(output):
+        who = {"track": said.side.value, "pod": said.pod, "container": said.container}
+        say_for_programs({"at": line.stamp, **who, "line": line.text}, output)
+        return
+    prefix = f"{said.side.value:<9} {said.pod}"
+    if sys.stdout.isatty():
+        prefix = typer.style(prefix, fg=COLOURS[said.side.value])
+    moment = f"{line.stamp} " if timestamps else ""
+    print(f"{prefix} | {moment}{line.text}", flush=True)
+
+
+def exec_(  # noqa: PLR0917 - options, each by its name
+    context: typer.Context,
+    named: str = NAMED,
+    rollout: str = ROLLOUT,
+    track: Track = TRACK,
+    pod: str = POD,
+    container: str = CONTAINER,
+    stdin: bool = typer.Option(None, "--stdin/--no-stdin", "-i", help="Pass our input on"),
+    tty: bool = typer.Option(None, "--tty/--no-tty", "-t", help="Give it a terminal"),
+) -> None:
+    """Run a command."""
+    from rollout.commands.ops.family import Looks, container_of, pick, version_container
+    from rollout.kube.commands import CommandRequest, run_command
+
+    command = context.meta[COMMAND]
+    if not command:
+        raise typer.BadParameter("say what to run after --, as in `rollout ops exec -- env`")
+    options: Globals = context.obj
+    cluster = options.cluster()
+    looks = Looks(cluster, options.space(cluster), meant(named, rollout), track, pod)
+    found = pick(looks.members(), track, pod)
+    within = container_of(found.pod, container, version_container(looks.family))
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    request = CommandRequest(
+        looks.namespace,
+        found.name,
+        within,
+        command,
+        stdin=terminal if stdin is None else stdin,
+        tty=terminal if tty is None else tty,
+    )
+    _tell(f"{found.side} pod {found.name}, container {within}")
+    with _raw_terminal(raw=request.tty and request.stdin) as streams:
+        code = run_command(cluster, request, streams)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def _raw_terminal(*, raw: bool) -> "Iterator[Any]":
+    """Give our streams; in `raw`, keys go there as they are typed, Ctrl-C too."""
+    import termios
+    import tty
+
+    from rollout.kube.commands import Streams
+
+    streams = Streams(0, 1, 2, os.get_terminal_size if sys.stdout.isatty() else None)
+    if not (raw and sys.stdin.isatty()):
+        yield streams
+        return
+    before = termios.tcgetattr(0)
+    try:
+        tty.setraw(0, termios.TCSANOW)  # keeps what was typed already
+        yield streams
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
+
+
+def port_forward(  # noqa: PLR0917 - options, each by its name
+    context: typer.Context,
+    words: list[str] = typer.Argument(..., metavar="[ROLLOUT] [LOCAL:]REMOTE", help="The ports"),
+    rollout: str = ROLLOUT,
+    track: Track = TRACK,
+    pod: str = POD,
+    address: str = typer.Option("127.0.0.1", "--address", help="Where to listen"),
+) -> None:
+    """Forward a port."""
+    import threading
+
+    from rollout.commands.ops.family import Looks, pick
+    from rollout.commands.ops.forwarding import Forward, listen, read_ports, remote_port
+
+    *named, ports = words
+    if len(named) > 1:
+        raise typer.BadParameter(f"{' '.join(words)}: one Rollout, then [LOCAL:]REMOTE")
+    asked = read_ports(ports)
+    options: Globals = context.obj
+    cluster = options.cluster()
+    name = meant(named[0] if named else None, rollout)
+    looks = Looks(cluster, options.space(cluster), name, track, pod)
+    forward = Forward(
+        cluster,
+        looks.namespace,
+        asked.remote,
+        lambda before: pick(looks.members(), track, pod, before),
+        _tell,
+    )
+    found = forward.pod()
+    remote = remote_port(found, asked.remote)
+    with listen(address, remote if asked.local is None else asked.local) as at:
+        host, port = at.getsockname()[:2]
+        if for_programs(options.output):
+            say_for_programs({"address": host, "port": port, "pod": found.name}, options.output)
+        else:
+            print(
+                f"{host}:{port} leads to port {remote} of {found.side} pod {found.name}; "
+                "Ctrl-C ends it",
+                flush=True,
+            )
+        with suppress(KeyboardInterrupt):
+            forward.serve(at, threading.Event())
+    raise typer.Exit(130)
+
+
+def _tell(said: str) -> None:
+    sys.stderr.write(f"{said}\n")
+    sys.stderr.flush()

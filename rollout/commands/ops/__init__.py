@@ -1,0 +1,1 @@
+"""What people do with the service of a Rollout, by track: look, follow, scale, enter, reach."""
