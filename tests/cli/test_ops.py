@@ -16,8 +16,8 @@ import yaml
 from rollout.cli.app import run
 from rollout.resources.objects import name_of
 from rollout.resources.writes import Delete, Kind
-from rollout.sandbox import shop
 from rollout.sandbox.practice import PracticeCluster
+from tests import shop
 from tests.sandbox.practice import until
 from tests.terminal import on_terminal
 

@@ -20,7 +20,7 @@ SCRIPTS = EXAMPLE / "scripts"
 DEVELOPMENT = KNOWN["development"]
 QUICKLY = {
     r"initialDelaySeconds: 10": "initialDelaySeconds: 0",
-    r"seconds: 5  *$": "seconds: 1",
+    r" seconds: 5$": " seconds: 1",
     r"minDuration: 10s": "minDuration: 1s",
     r"bake: 30s": "bake: 2s\n      drain: 1s",
     r"preset: http": "preset: http\n  interval: 1s\n  minimumRequests: 30",

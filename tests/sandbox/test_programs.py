@@ -2,6 +2,7 @@
 
 import json
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from rollout.sandbox.agent.environment import MissingError, Source, draw, read_d
 from rollout.sandbox.agent.names import table
 from rollout.sandbox.service import lookup
 from rollout.sandbox.service.dials import DialError, read_dials
-from rollout.sandbox.service.programs import SAMPLE, agent_variables, find, module_of
+from rollout.sandbox.service.programs import SAMPLE, agent_variables, find
 
 CONFIG = Source(Kind.CONFIG_MAP, "config")
 SECRET = Source(Kind.SECRET, "secret")
@@ -117,8 +118,11 @@ def test_a_dial_that_the_agent_lacks_is_named() -> None:
         agent_variables("v2-linger3", read_dials("v2-linger3"))
 
 
-def test_a_command_runs_a_module_of_the_image() -> None:
-    assert module_of(()) == "gemini_agent.__main__"
-    assert module_of(["python", "-m", "gemini_agent.wait"]) == "gemini_agent.wait"
-    with pytest.raises(DialError, match="'sh -c true' cannot be run here; write python -m MODULE"):
-        module_of(["sh", "-c", "true"])
+def test_other_programs_are_told_addresses_instead_of_names(tmp_path: Path) -> None:
+    file = tmp_path / "names.json"
+    file.write_text(json.dumps({"redis.shop": ["127.244.1.2"]}))
+    shim = lookup.shim("echo", file, "shop")
+    done = subprocess.run(
+        [shim, "-h", "redis", "ping"], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert done.stdout == "-h 127.244.1.2 ping\n"

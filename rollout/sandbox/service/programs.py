@@ -9,18 +9,18 @@ import importlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 from rollout.sandbox import example
 from rollout.sandbox.service import lookup
 from rollout.sandbox.service.dials import DialError, Dials, read_dials
 from rollout.sandbox.service.process import Settings, crash, run
 
-_MODULE_COMMAND: Final = ("python", "-m")
+_MAIN: Final = "gemini_agent.__main__"
 _NOT_FOUND: Final = 127
 
 Order: TypeAlias = Mapping[str, Any]
@@ -59,18 +59,8 @@ def _agent(order: Order) -> int:
         timer.daemon = True
         timer.start()
     _prepare_agent()
-    main: Callable[[], int] = importlib.import_module(module_of(order["command"])).main
+    main: Callable[[], int] = importlib.import_module(_MAIN).main
     return main()
-
-
-def module_of(command: Sequence[str]) -> str:
-    """Give the module that a command of the image runs. Raises DialError for any other command."""
-    if not command:
-        return "gemini_agent.__main__"
-    if tuple(command[:2]) != _MODULE_COMMAND or len(command) != len(_MODULE_COMMAND) + 1:
-        said = " ".join(command)
-        raise DialError(f"command: {said!r} cannot be run here; write python -m MODULE")
-    return command[2]
 
 
 def agent_variables(version: str, dials: Dials) -> dict[str, str]:
@@ -91,22 +81,30 @@ def _prepare_agent() -> None:
     folder = str(example.folder() / "service")
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    importlib.import_module("gemini_agent.__main__")
+    importlib.import_module(_MAIN)
 
 
 def _redis(order: Order) -> int:
-    server = shutil.which("redis-server")
-    if server is not None:
-        place = ["--bind", order["host"], "--port", str(order["port"])]
-        os.execv(server, [server, *place, *order["arguments"]])  # noqa: S606 - becomes it
+    if shutil.which("redis-server") is not None:
+        _become_redis(order)
     sys.stderr.write("redis-server is not installed: apt-get install redis-server\n")
     return _NOT_FOUND
 
 
+def _become_redis(order: Order) -> NoReturn:
+    """Become the server, or do what a command says, for which there is the client."""
+    server = ["redis-server", "--bind", order["host"], "--port", str(order["port"])]
+    command = list(order["command"]) or server
+    client = lookup.shim("redis-cli", Path(order["names"]), order["namespace"])
+    path = f"{client.parent}{os.pathsep}{os.environ['PATH']}"
+    variables = {**os.environ, **order["environment"], "PATH": path}
+    os.execvpe(command[0], [*command, *order["arguments"]], variables)  # noqa: S606 - becomes it
+
+
 SAMPLE: Final = Program(_sample)
 _PROGRAMS: Final[Mapping[str, Program]] = {
-    example.NAME: Program(_agent, _prepare_agent, calls=True, ends=True),
-    "redis": Program(_redis),
+    example.NAME: Program(_agent, _prepare_agent, calls=True),
+    "redis": Program(_redis, calls=True, ends=True),
 }
 
 

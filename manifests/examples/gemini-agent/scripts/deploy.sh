@@ -7,6 +7,7 @@
 # ENVIRONMENT is a folder of overlays/. Exits with 0 when the version serves, 3 when it was rolled
 # back, 4 when it waits on a person, 5 when the time was over first, and 1 or 2 for everything else.
 set -euo pipefail
+# shellcheck source=common.sh
 source "$(dirname "$0")/common.sh"
 
 usage() {
@@ -28,8 +29,7 @@ while [ $# -gt 0 ]; do
   shift 2
 done
 
-overlay=$here/overlays/$environment
-[ -d "$overlay" ] || fail "no environment '$environment': there are $(ls "$here/overlays" | xargs)"
+overlay=$(overlay_of "$environment")
 [[ $tag =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ && $tag != latest ]] ||
   fail "'$tag' is no tag of a version: name one, such as v1.2.4"
 [[ $timeout =~ ^[0-9]+$ ]] || fail "--timeout '$timeout' is no number of seconds, such as 900"

@@ -8,6 +8,7 @@
 # A running release is rolled back in one write. When none runs, the version before (or the one
 # named) is brought back on the fast path. Exits with 0 when users have it.
 set -euo pipefail
+# shellcheck source=common.sh
 source "$(dirname "$0")/common.sh"
 
 usage() {
@@ -34,8 +35,7 @@ while [ $# -gt 0 ]; do
   esac
 done
 
-overlay=$here/overlays/$environment
-[ -d "$overlay" ] || fail "no environment '$environment': there are $(ls "$here/overlays" | xargs)"
+overlay=$(overlay_of "$environment")
 [[ $timeout =~ ^[0-9]+$ ]] || fail "--timeout '$timeout' is no number of seconds, such as 600"
 need kubectl rollout
 namespace=$(sed -n 's/^namespace: //p' "$overlay/kustomization.yaml")
