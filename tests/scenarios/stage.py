@@ -103,6 +103,10 @@ class Stage:
         self.guard: Proxy | None = None
         self.controller: Program | None = None
         self.gate: Gate | None = None
+        self.program: tuple[str, ...] = (sys.executable, "-m", "rollout")
+        """What runs as the controller and as the command line."""
+        self.options: tuple[str, ...] = ()
+        """What the controller is told besides."""
         self.before: Owned = {}
         self.counted: dict[int, tuple[Snapshot, Snapshot]] = {}
         """What callers had counted first and last while the candidate had a share."""
@@ -258,8 +262,8 @@ class Stage:
     def start_controller(self) -> None:
         """Start a controller process for this namespace alone."""
         command = [
-            *(sys.executable, "-m", "rollout", "-n", self.namespace),
-            *("--kubeconfig", str(self._kubeconfig()), "controller"),
+            *(*self.program, "-n", self.namespace),
+            *("--kubeconfig", str(self._kubeconfig()), "controller", *self.options),
             *("--pod-address-map", ADDRESSES, "--log-format", "json"),
             # A held write may wait for a person's command, and a call ends with the lease.
             *("--lease-seconds", "15" if self.gate else "3"),
@@ -298,7 +302,7 @@ class Stage:
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run our command line, as a person would."""
         command = [
-            *(sys.executable, "-m", "rollout", "-n", self.namespace),
+            *(*self.program, "-n", self.namespace),
             *("--kubeconfig", str(self.server.kubeconfig), *arguments),
         ]
         environment = {**os.environ, "NO_COLOR": "1"}

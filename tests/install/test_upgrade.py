@@ -1,0 +1,132 @@
+"""A newer controller and newer kinds take over in mid-release: nothing starts, nothing restarts."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollout.cli.manifests import objects
+from rollout.resources.objects import uid_of
+from rollout.resources.release import Phase
+from rollout.resources.writes import Kind, Object
+from rollout.sandbox import shop
+from tests.controlplane.access import Access
+from tests.controlplane.cluster import ControlPlane
+from tests.install import earlier
+from tests.install.grounds import SHOP, at, await_kinds, ended, install, open_shop, stage, story
+from tests.scenarios.stage import Stage
+from tests.scenarios.test_scenarios import told
+
+pytestmark = [pytest.mark.system, pytest.mark.controlplane, pytest.mark.timeout(240)]
+
+
+def ship(found: Stage, version: str, asked: str) -> str:
+    """Start a release, ask something of it at its first step, and wait for its end."""
+    name = start(found, version)
+    done = found.cli(*asked.split(), name)
+    assert done.returncode == 0, done.stderr
+    ended(found, name)
+    return name
+
+
+def start(found: Stage, version: str) -> str:
+    done = found.cli("start", version, "--rollout", "web")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return at(found, 20).metadata.name
+
+
+def releases(found: Stage) -> dict[str, Object]:
+    items = found.cluster.list(Kind.RELEASE, SHOP).items
+    return {one["metadata"]["name"]: one for one in items}
+
+
+def pods(found: Stage) -> set[str]:
+    return {uid_of(pod) for pod in found.cluster.list(Kind.POD, SHOP).items}
+
+
+def fields(schema: Any, of: str) -> set[str]:
+    """The fields that a kind's schema has in its spec or status."""
+    whole = schema["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+    return set(whole[of]["properties"])
+
+
+def upgrade(plane: Access) -> str:
+    return install(plane, list(objects(watched=SHOP)))
+
+
+def test_an_upgrade_across_a_schema_change_starts_and_restarts_nothing(
+    own_control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    plane = own_control_plane.access
+    program = earlier.unpack(tmp_path / "earlier")
+    plane.kubectl("apply", "--server-side", "-f", "-", stdin=earlier.crds(program))
+    await_kinds(plane)
+    open_shop(plane)
+    with stage(plane, None, story("an upgrade", version="v3"), tmp_path) as found:
+        assert "fast" not in fields(schema(found, "releases"), "spec")
+        assert "held" not in fields(schema(found, "rollouts"), "status")
+        today, found.program = found.program, program
+        found.start_controller()
+        taken_back = ship(found, "v2", "rollback")
+        shipped = ship(found, "v2", "promote --full")
+        running = start(found, "v3")
+        assert found.stop_controller() == 0, found.log()
+        before, were = releases(found), pods(found)
+        assert set(before) == {taken_back, shipped, running}
+
+        found.server = replace(found.server, account=upgrade(plane))
+        assert "fast" in fields(schema(found, "releases"), "spec")
+        assert "held" in fields(schema(found, "rollouts"), "status")
+        assert releases(found) == before, "new kinds change no object"
+        found.program = today
+        found.start_controller()
+        at(found, 50)
+        assert were <= pods(found), "every pod is still there"
+        now = releases(found)
+        for name in (taken_back, shipped):
+            assert now[name]["status"] == before[name]["status"]
+        assert now.keys() == before.keys(), "nothing was started"
+        check_went_on(found, running, before[running])
+        undone = found.cli("undo", "web")
+        assert undone.returncode == 0, undone.stderr
+        assert ended(found, new_one(found, before)).status.phase is Phase.SUCCEEDED
+        assert image(found) == f"{shop.IMAGE}:v2"
+        check_none_lost(found)
+
+
+def schema(found: Stage, plural: str) -> Object:
+    return found.cluster.get(Kind.CUSTOM_RESOURCE_DEFINITION, "", f"{plural}.rollout.dev")
+
+
+def check_went_on(found: Stage, name: str, before: Object) -> None:
+    """It ends well, and its story goes on where it was."""
+    release = ended(found, name)
+    assert release.status.phase is Phase.SUCCEEDED, told(release)
+    whole = found.cluster.get(Kind.RELEASE, SHOP, name)
+    was = before["status"]
+    assert whole["metadata"]["uid"] == before["metadata"]["uid"]
+    assert whole["status"]["startedAt"] == was["startedAt"]
+    assert whole["status"]["timeline"][: len(was["timeline"])] == was["timeline"]
+    told_of = [entry.reason for entry in release.status.timeline]
+    assert told_of.count("Started") == 1
+    assert told_of.count("StepEntered") == 2, told(release)
+    assert image(found) == f"{shop.IMAGE}:v3"
+
+
+def new_one(found: Stage, before: dict[str, Object]) -> str:
+    (name,) = releases(found).keys() - before.keys()
+    return name
+
+
+def image(found: Stage) -> str:
+    target = found.cluster.get(Kind.DEPLOYMENT, SHOP, "web")
+    return str(target["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def check_none_lost(found: Stage) -> None:
+    assert found.load is not None
+    found.load.stop()
+    requests = found.load.tally.snapshot()
+    assert requests.lost == (), [str(one) for one in requests.lost[:5]]
+    assert requests.answered == requests.sent > 500
