@@ -15,6 +15,7 @@ from tests.scenarios.stage import Server, Stage
 
 SHOP: Final = "shop"
 HOME: Final = "rollout-system"
+PLURALS: Final = ("releases", "rollouts", "rolloutpolicies")
 
 
 def story(claim: str, **said: Any) -> Scenario:
@@ -23,11 +24,14 @@ def story(claim: str, **said: Any) -> Scenario:
     return Scenario.model_validate({"claim": claim, "ends": ends, "tells": ("Started",), **said})
 
 
-def until(claim: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
-    """Wait until a claim holds, and give what it gives."""
+def until(
+    claim: Callable[[], Any], what: str, seconds: float = 60.0, on: Stage | None = None
+) -> Any:
+    """Wait until a claim holds, and give what it gives; `on` tells the controller's log if not."""
     deadline = time.monotonic() + seconds
     while not (found := claim()):
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        log = f"\n{on.log()}" if on is not None else ""
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}{log}"
         time.sleep(0.05)
     return found
 
@@ -55,10 +59,13 @@ def install(plane: Access, objects: list[dict[str, Any]]) -> str:
 
 
 def await_kinds(plane: Access) -> None:
-    """Wait until our kinds are served."""
+    """Wait until our kinds are established, and the server has set up where it keeps them."""
     established = ("wait", "--for=condition=Established", "--timeout=30s", "crd")
-    names = [f"{name}.rollout.dev" for name in ("releases", "rollouts", "rolloutpolicies")]
-    plane.kubectl(*established, *names, timeout=40)
+    plane.kubectl(*established, *(f"{plural}.rollout.dev" for plural in PLURALS), timeout=40)
+    with plane.client() as client:
+        for plural in PLURALS:
+            address = f"/apis/rollout.dev/v1alpha1/{plural}"
+            until(lambda at=address: client.get(at).is_success, f"{plural} are served")
 
 
 def server_of(plane: Access, account: str | None) -> Server:
@@ -81,7 +88,7 @@ def at(found: Stage, weight: int) -> Release:
         release = found.release()
         return release if release and release.status.weight.applied == weight else None
 
-    release: Release = until(there, f"{weight} %: {found.log()}")
+    release: Release = until(there, f"{weight} %", on=found)
     return release
 
 
@@ -92,5 +99,5 @@ def ended(found: Stage, name: str, seconds: float = 60.0) -> Release:
         release = Release.model_validate(found.cluster.get(Kind.RELEASE, SHOP, name))
         return release if release.status.phase.ended else None
 
-    release: Release = until(there, f"the end of {name}: {found.log()}", seconds)
+    release: Release = until(there, f"the end of {name}", seconds, on=found)
     return release

@@ -150,7 +150,7 @@ def unused(installed: list[dict[str, Any]], plane: Access, since: int) -> set[Ve
 @contextmanager
 def api(found: Stage) -> Iterator[httpx.Client]:
     """Speak to the HTTP API as somebody who may everything."""
-    url = until(lambda: address(found), f"the API is up: {found.log()}")
+    url = until(lambda: address(found), "the API is up", on=found)
     headers = {"Authorization": f"Bearer {found.server.token}"}
     with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=20) as client:
         until(lambda: client.get(RELEASES).is_success, "it has read the cluster")
@@ -167,7 +167,7 @@ def stand_by(found: Stage, plane: Access, since: int) -> None:
     leads, found.controller = found.controller, None
     found.start_controller()
     watched = Verb("coordination.k8s.io", "leases", "watch")
-    until(lambda: watched in used(plane.audit(since)), f"it watches the Lease: {found.log()}")
+    until(lambda: watched in used(plane.audit(since)), "it watches the Lease", on=found)
     assert found.controller is not None
     end(found.controller)
     found.controller = leads
@@ -193,7 +193,7 @@ def ask(found: Stage, name: str, command: str) -> None:
         status = found.cluster.get(Kind.RELEASE, SHOP, name)["status"]
         return bool(status["actions"]) and status["actions"][-1]["type"] == command
 
-    until(taken, f"{command} is carried out: {found.log()}")
+    until(taken, f"{command} is carried out", on=found)
 
 
 def is_there(found: Stage, release: str) -> bool:
@@ -206,7 +206,7 @@ def delete_one(found: Stage, known: str) -> None:
     running = at(found, 20).metadata.name
     assert running != known
     found.delete(Kind.RELEASE, running)
-    until(lambda: not is_there(found, running), f"it went back: {found.log()}")
+    until(lambda: not is_there(found, running), "it went back", on=found)
 
 
 def refuse_one(found: Stage, plane: Access, client: httpx.Client) -> None:

@@ -19,7 +19,14 @@ ARCHIVE: Final = Path(__file__).parent / "rollout-1d0a6b3.tar.xz"
 def unpack(folder: Path) -> tuple[str, ...]:
     """Unpack it, and give the command that runs it with the packages of today."""
     shutil.unpack_archive(ARCHIVE, folder, filter="data")
-    return ("env", f"PYTHONPATH={folder}", sys.executable, "-P", "-m", "rollout")
+    return (
+        shutil.which("env") or "env",
+        f"PYTHONPATH={folder}",
+        sys.executable,
+        "-P",
+        "-m",
+        "rollout",
+    )
 
 
 def crds(program: tuple[str, ...]) -> str:
