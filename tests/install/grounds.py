@@ -3,8 +3,11 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Final
+
+import httpx
 
 from rollout.resources.release import Release
 from rollout.resources.writes import Kind
@@ -63,9 +66,12 @@ def await_kinds(plane: Access) -> None:
     established = ("wait", "--for=condition=Established", "--timeout=30s", "crd")
     plane.kubectl(*established, *(f"{plural}.rollout.dev" for plural in PLURALS), timeout=40)
     with plane.client() as client:
-        for plural in PLURALS:
-            address = f"/apis/rollout.dev/v1alpha1/{plural}"
-            until(lambda at=address: client.get(at).is_success, f"{plural} are served")
+        until(lambda: all(map(is_served, repeat(client), PLURALS)), "they are served")
+
+
+def is_served(client: httpx.Client, plural: str) -> bool:
+    """Whether a kind of ours can be listed now."""
+    return client.get(f"/apis/rollout.dev/v1alpha1/{plural}").is_success
 
 
 def server_of(plane: Access, account: str | None) -> Server:

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 import rollout
 from tests.install.dockerfile import stages
 from tests.install.installed import ROOT
@@ -29,6 +31,7 @@ def test_the_labels_say_what_it_is() -> None:
     assert {"VERSION", "REVISION", "SOURCE"} == LAST.arguments.keys()
 
 
+@pytest.mark.system
 def test_what_the_base_has_to_install_with_is_taken_out(tmp_path: Path) -> None:
     """The base's Python is played by an environment with the same tools."""
     subprocess.run([sys.executable, "-m", "venv", tmp_path], check=True, timeout=60)

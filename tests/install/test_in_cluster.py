@@ -6,7 +6,6 @@ On a control plane of its own, because a controller of all namespaces would medd
 import os
 import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +29,7 @@ from tests.install.pods import Pod
 
 pytestmark = [pytest.mark.system, pytest.mark.controlplane, pytest.mark.timeout(1200)]
 SYSTEM = "rollout-system"
+RUN = "/run/admin"
 SHOP = "shop"
 
 
@@ -211,10 +211,11 @@ def test_installed_by_one_apply_its_pods_ship_and_take_over(
 
 def remove(plane: Access, image: Image, cluster: HttpCluster) -> None:
     """What users had is there as before, and nothing of ours."""
-    config = ("--kubeconfig", str(plane.kubeconfig), "-n", SHOP)
-    listed = [sys.executable, "-m", *shlex.split(command("install.md", "rollout list")), *config]
-    subprocess.run(listed, check=True, timeout=60, capture_output=True)
-    rollout(plane, image, command("install.md", "rollout install | kubectl delete"))
+    shown = shlex.split(command("install.md", "rollout uninstall --yes"))
+    config = plane.kubeconfig.parent
+    run = image.command([*shown, "--kubeconfig", f"{RUN}/kubeconfig"], {}, {RUN: config})
+    done = subprocess.run(run, check=False, timeout=120, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
     kinds = cluster.list(Kind.CUSTOM_RESOURCE_DEFINITION).items
     assert [kind for kind in kinds if kind["spec"]["group"] == "rollout.dev"] == []
     service = cluster.get(Kind.SERVICE, SHOP, "web")
