@@ -3,6 +3,7 @@
 On a control plane of its own, because a controller of all namespaces would meddle with the others'.
 """
 
+import json
 import os
 import shlex
 import subprocess
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -212,8 +214,8 @@ def test_installed_by_one_apply_its_pods_ship_and_take_over(
 def remove(plane: Access, image: Image, cluster: HttpCluster) -> None:
     """What users had is there as before, and nothing of ours."""
     shown = shlex.split(command("install.md", "rollout uninstall --yes"))
-    config = plane.kubeconfig.parent
-    run = image.command([*shown, "--kubeconfig", f"{RUN}/kubeconfig"], {}, {RUN: config})
+    folder = administrators(plane, image.folder.parent / "admin")
+    run = image.command([*shown, "--kubeconfig", f"{RUN}/kubeconfig"], {}, {RUN: folder})
     done = subprocess.run(run, check=False, timeout=120, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     kinds = cluster.list(Kind.CUSTOM_RESOURCE_DEFINITION).items
@@ -221,6 +223,21 @@ def remove(plane: Access, image: Image, cluster: HttpCluster) -> None:
     service = cluster.get(Kind.SERVICE, SHOP, "web")
     assert service["spec"]["selector"] == shop.service()["spec"]["selector"]
     assert "paused" not in cluster.get(Kind.DEPLOYMENT, SHOP, "web")["spec"]
+
+
+def administrators(plane: Access, folder: Path) -> Path:
+    """A folder with a kubeconfig that the image's user may read."""
+    folder.mkdir(mode=0o755)
+    (folder / "ca.crt").write_bytes(plane.ca_file.read_bytes())
+    place = {"server": plane.url, "certificate-authority": "ca.crt"}
+    config = {
+        "current-context": "it",
+        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+        "clusters": [{"name": "it", "cluster": place}],
+        "users": [{"name": "it", "user": {"token": plane.token()}}],
+    }
+    (folder / "kubeconfig").write_text(json.dumps(config))
+    return folder
 
 
 def test_nothing_can_be_written_and_nobody_is_at_home(image: Image) -> None:
