@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 HELP: Final = """Take rollout out of the cluster, with every service left running.
 
-Says what would be done, and does it with --yes.
+Says what would be done, and does it with --yes. --namespace is where the controller runs
+(default: rollout-system).
 
 Examples:
 
@@ -53,22 +54,27 @@ def uninstall(
         _refuse(found, roll_back)
         _carry_out(cluster, found, roll_back, timeout)
     else:
-        _say(options, found, roll_back)
+        _say(options, cluster.server, found, roll_back)
         _refuse(found, roll_back)
 
 
-def _say(options: Globals, found: "Survey", roll_back: bool) -> None:
+def _say(options: Globals, server: str, found: "Survey", roll_back: bool) -> None:
     from rollout.commands.uninstall.steps import against, notes, steps
 
     planned = steps(found, roll_back=roll_back)
     if for_programs(options.output):
         refused = against(found, roll_back=roll_back)
-        said = {"steps": [vars(one) for one in planned], "notes": list(notes(found))}
+        said = {
+            "server": server,
+            "steps": [vars(one) for one in planned],
+            "notes": list(notes(found)),
+        }
         dump({**said, "against": list(refused)}, options.output)
         return
     if not planned:
-        print(f"There is nothing to remove: no kinds of ours, and no controller in {found.home}.")
+        print(f"There is nothing to remove from {server}.")
         return
+    print(f"From {server} this is removed, in this order:\n")
     for number, step in enumerate(planned, 1):
         print(f"{number}. {step}")
     print()

@@ -200,6 +200,15 @@ def test_a_second_controller_is_refused(cluster: HttpCluster) -> None:
     assert "`kubectl delete deployment rollout-controller -n delivery`" in said
 
 
+def test_a_controller_that_is_elsewhere_is_found(cluster: HttpCluster) -> None:
+    found = survey(cluster, "delivery", everything("delivery"), datetime.now(UTC))
+    (said,) = against(found, roll_back=False)
+    assert said == (
+        f"no controller is in namespace delivery, but one is in {HOME}: "
+        f"`rollout uninstall --namespace {HOME}`"
+    )
+
+
 def test_the_command_says_what_it_would_do_and_does_nothing(
     server: ApiServer, cluster: HttpCluster, tmp_path: Path
 ) -> None:
@@ -207,7 +216,10 @@ def test_the_command_says_what_it_would_do_and_does_nothing(
     run = (sys.executable, "-m", "rollout", *kubeconfig, "uninstall")
     said = subprocess.run(run, capture_output=True, text=True, timeout=30, check=False)
     assert said.returncode == 0, said.stderr
-    assert said.stdout.startswith("1. delete 1 Rollout (default/web): while the controller runs")
+    first, _, step, *_ = said.stdout.splitlines()
+    assert first.startswith(f"From {server.url}")
+    assert first.endswith(" this is removed, in this order:")
+    assert step.startswith("1. delete 1 Rollout (default/web): while the controller runs")
     assert said.stdout.endswith("Nothing was done. `rollout uninstall --yes` does it.\n")
     run_release(cluster)
     told = subprocess.run(

@@ -113,6 +113,7 @@ def check_says_what_it_would_do(found: Stage) -> None:
     before = [found.cluster.list(kind).items for kind in (Kind.ROLLOUT, Kind.CLUSTER_ROLE)]
     said = uninstall(found)
     assert said.returncode == 0, said.stderr
+    assert said.stdout.startswith(f"From {found.server.url} this is removed, in this order:\n")
     assert "1. delete 2 Rollouts (shop/api, shop/web): while the controller runs" in said.stdout
     assert f"2. delete Deployment {HOME}/rollout-controller" in said.stdout
     assert f"Role {SHOP}/rollout-controller" in said.stdout

@@ -74,7 +74,13 @@ def against(found: Survey, *, roll_back: bool) -> tuple[str, ...]:
 
 
 def _against(found: Survey, *, roll_back: bool) -> Iterator[str]:
-    if found.controllers:
+    if found.controllers and not found.of_kind(Kind.DEPLOYMENT):
+        place = found.controllers[0]
+        yield (
+            f"no controller is in namespace {found.home}, but one is in {place}: "
+            f"`rollout uninstall --namespace {place}`"
+        )
+    elif found.controllers:
         places = ", ".join(found.controllers)
         yield (
             f"another controller is installed in namespace {places}, which needs the same kinds "
