@@ -22,7 +22,7 @@ Examples:
   rollout uninstall --yes
   rollout uninstall --roll-back --yes
 """
-DO_IT: Final = "Nothing was done. `rollout uninstall --yes` does it."
+DO_IT: Final = "Nothing was done: the same command with --yes does it."
 
 
 def register(app: typer.Typer) -> None:

@@ -220,7 +220,7 @@ def test_the_command_says_what_it_would_do_and_does_nothing(
     assert first.startswith(f"From {server.url}")
     assert first.endswith(" this is removed, in this order:")
     assert step.startswith("1. delete 1 Rollout (default/web): while the controller runs")
-    assert said.stdout.endswith("Nothing was done. `rollout uninstall --yes` does it.\n")
+    assert said.stdout.endswith("Nothing was done: the same command with --yes does it.\n")
     run_release(cluster)
     told = subprocess.run(
         [*run, "-o", "json"], capture_output=True, text=True, timeout=30, check=False

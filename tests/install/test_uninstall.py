@@ -87,7 +87,8 @@ def test_every_service_goes_on_as_its_owner_wrote_it(
     open_shop(plane)
     account = install(plane, list(objects(watched=SHOP, extras=[Extra.NETWORK_POLICY])))
     assert left(plane)
-    also = story("an uninstallation", version="v2", also=tuple(held()), inside=20)
+    step = {"weight": 20, "minDuration": "90s"}  # longer than people take
+    also = story("a removal", version="v2", also=tuple(held()), inside=20, spec={"steps": [step]})
     with stage(plane, account, also, tmp_path) as found:
         found.options = ("--lease-namespace", HOME)
         found.start_controller()
@@ -120,7 +121,7 @@ def check_says_what_it_would_do(found: Stage) -> None:
     assert f"NetworkPolicy {HOME}/rollout-controller" in said.stdout
     kinds = next(line for line in said.stdout.splitlines() if "delete the kinds" in line)
     assert "releases.rollout.dev" in kinds
-    assert said.stdout.endswith("Nothing was done. `rollout uninstall --yes` does it.\n")
+    assert said.stdout.endswith("Nothing was done: the same command with --yes does it.\n")
     assert [found.cluster.list(k).items for k in (Kind.ROLLOUT, Kind.CLUSTER_ROLE)] == before
 
 

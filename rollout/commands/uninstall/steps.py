@@ -65,7 +65,9 @@ def _removing(found: Survey) -> Iterator[Step]:
         said = ", ".join(one.name for one in kinds) + (policies if found.policies else "")
         yield Step(f"delete the kinds {said}", "nothing of them is left")
     for one in found.of_kind(Kind.NAMESPACE):
-        yield Step(f"delete {one}", "unless something of others is in it")
+        yield Step(
+            f"delete {one}", "it was the controller's; with something of others in it it stays"
+        )
 
 
 def against(found: Survey, *, roll_back: bool) -> tuple[str, ...]:
