@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 Program: TypeAlias = subprocess.Popen[bytes]
 """A program that was started."""
@@ -37,7 +37,20 @@ def start_bound(command: Sequence[str], log: Path) -> Program:
         )
 
 
-def end(process: Program, seconds: float = 5.0) -> None:
+class Endable(Protocol):
+    """What can be told to end, as `subprocess.Popen` can."""
+
+    def terminate(self) -> None:
+        """Ask it to stop."""
+
+    def kill(self) -> None:
+        """Kill it."""
+
+    def wait(self, timeout: float) -> int:
+        """Wait for its end. Raises TimeoutExpired."""
+
+
+def end(process: Endable, seconds: float = 5.0) -> None:
     """Stop a program: SIGTERM, and SIGKILL when that takes longer than `seconds`."""
     process.terminate()
     try:

@@ -11,9 +11,11 @@ from rollout.resources.objects import uid_of
 from rollout.resources.release import Phase
 from rollout.resources.writes import Kind, Object
 from rollout.sandbox import shop
+from rollout.sandbox.practice import ADDRESSES
+from rollout.sandbox.processes import end
 from tests.controlplane.access import Access
 from tests.controlplane.cluster import ControlPlane
-from tests.install import earlier
+from tests.install.earlier import Earlier
 from tests.install.grounds import (
     HOME,
     SHOP,
@@ -31,19 +33,43 @@ from tests.scenarios.test_scenarios import told
 pytestmark = [pytest.mark.system, pytest.mark.controlplane, pytest.mark.timeout(240)]
 
 
-def ship(found: Stage, version: str, asked: str) -> str:
-    """Start a release, ask something of it at its first step, and wait for its end."""
-    name = start(found, version)
-    done = found.cli(*asked.split(), name)
-    assert done.returncode == 0, done.stderr
-    ended(found, name)
-    return name
+class Before:
+    """The earlier program, as it is used on a stage."""
 
+    def __init__(self, found: Stage, program: Earlier) -> None:
+        self._found, self._program = found, program
+        self._log = found.folder / "earlier.log"
+        self._place = ("-n", SHOP, "--kubeconfig", str(found.server.kubeconfig))
+        watched = (
+            "--pod-address-map",
+            ADDRESSES,
+            "--lease-namespace",
+            HOME,
+            "--log-format",
+            "json",
+        )
+        self._controller = program.start((*self._place, "controller", *watched), self._log)
 
-def start(found: Stage, version: str) -> str:
-    done = found.cli("start", version, "--rollout", "web")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return at(found, 20).metadata.name
+    def ship(self, version: str, *asked: str) -> str:
+        """Start a release, ask something of it at its first step, and wait for its end."""
+        name = self.start(version)
+        self._run(*asked, name)
+        ended(self._found, name)
+        return name
+
+    def start(self, version: str) -> str:
+        """Start a release, and wait until it is at its first step."""
+        self._run("start", version, "--rollout", "web")
+        return at(self._found, 20).metadata.name
+
+    def stop(self) -> None:
+        """Stop the controller, as Kubernetes does when its Deployment has a newer image."""
+        end(self._controller, 10.0)
+        assert self._controller.returncode == 0, self._log.read_text()
+
+    def _run(self, *arguments: str) -> None:
+        done = self._program.run(*self._place, *arguments)
+        assert done.returncode == 0, f"{done.stderr}{self._log.read_text()}"
 
 
 def releases(found: Stage) -> dict[str, Object]:
@@ -74,21 +100,19 @@ def test_an_upgrade_across_a_schema_change_starts_and_restarts_nothing(
     own_control_plane: ControlPlane, tmp_path: Path
 ) -> None:
     plane = own_control_plane.access
-    program = earlier.unpack(tmp_path / "earlier")
-    plane.kubectl("apply", "--server-side", "-f", "-", stdin=earlier.crds(program))
+    program = Earlier.unpack(tmp_path / "earlier")
+    plane.kubectl("apply", "--server-side", "-f", "-", stdin=program.run("crds").stdout)
     await_kinds(plane)
     open_shop(plane)
     plane.kubectl("create", "namespace", HOME)
     with stage(plane, None, story("an upgrade", version="v3"), tmp_path) as found:
         assert "fast" not in fields(schema(found, "releases"), "spec")
         assert "held" not in fields(schema(found, "rollouts"), "status")
-        today, found.program = found.program, program
-        found.options = ("--lease-namespace", HOME)
-        found.start_controller()
-        taken_back = ship(found, "v2", "rollback")
-        shipped = ship(found, "v2", "promote --full")
-        running = start(found, "v3")
-        assert found.stop_controller() == 0, found.log()
+        earlier = Before(found, program)
+        taken_back = earlier.ship("v2", "rollback")
+        shipped = earlier.ship("v2", "promote", "--full")
+        running = earlier.start("v3")
+        earlier.stop()
         before, were = releases(found), pods(found)
         assert set(before) == {taken_back, shipped, running}
 
@@ -96,7 +120,7 @@ def test_an_upgrade_across_a_schema_change_starts_and_restarts_nothing(
         assert "fast" in fields(schema(found, "releases"), "spec")
         assert "held" in fields(schema(found, "rollouts"), "status")
         assert written(releases(found)) == written(before), "new kinds write no object"
-        found.program = today
+        found.options = ("--lease-namespace", HOME)
         found.start_controller()
         at(found, 50)
         assert were <= pods(found), "every pod is still there"

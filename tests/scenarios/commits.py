@@ -7,7 +7,6 @@ import yaml
 from pydantic import Field
 
 from rollout.resources.release import Release
-from rollout.resources.rollout import Rollout
 from rollout.resources.writes import Kind, Patch, PatchType
 from rollout.sandbox import shop
 from tests.scenarios.scenario import COMMITS, Ends, Part, Scenario
@@ -62,7 +61,14 @@ class Commits(Part):
         ends = Ends(phase="", exit=0)
         trigger = {"trigger": "Template"}
         told = ("Started",)
-        return Scenario(claim=self.claim, spec=self.spec, rollout=trigger, ends=ends, tells=told)
+        return Scenario(
+            claim=self.claim,
+            spec=self.spec,
+            rollout=trigger,
+            ends=ends,
+            tells=told,
+            kills=any("kill" in (step.do or "") for step in self.steps),
+        )
 
 
 def commits() -> list[Commits]:
@@ -72,9 +78,7 @@ def commits() -> list[Commits]:
 
 def releases(stage: Stage) -> list[Release]:
     """Give all releases, the oldest first."""
-    found = stage.cluster.list(Kind.RELEASE, stage.namespace).items
-    parsed = [Release.model_validate(raw) for raw in found]
-    return sorted(parsed, key=lambda r: (str(r.metadata.creation_timestamp), r.metadata.name))
+    return stage.releases.now()
 
 
 def tag_of(release: Release) -> str:
@@ -87,11 +91,10 @@ def tag_of(release: Release) -> str:
 
 def ready(stage: Stage) -> str | None:
     """Reason of the Rollout's condition Ready; None when there is no Rollout."""
-    raw = stage.get(Kind.ROLLOUT, "web")
-    if raw is None:
+    mine = [one for one in stage.rollouts.now() if one.metadata.name == "web"]
+    if not mine:
         return None
-    found = Rollout.model_validate(raw).status.conditions
-    return next((one.reason for one in found if one.type == "Ready"), "")
+    return next((one.reason for one in mine[0].status.conditions if one.type == "Ready"), "")
 
 
 def holds(when: State, stage: Stage) -> bool:

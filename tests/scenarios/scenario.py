@@ -106,6 +106,8 @@ class Scenario(Part):
     gone: bool = False
     """Whether the Release is gone at the end, because somebody deleted it: how it ends is then
     what it was on its way to, and `exit` that of asking for what is no more."""
+    kills: bool = False
+    """Whether a controller is killed by other hands than those of the deeds."""
     writes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """What the controller writes in a phase, in this order and nothing else."""
 
@@ -119,6 +121,11 @@ class Scenario(Part):
     def gated(self) -> bool:
         """Whether the controller's writes must be counted."""
         return bool(self.writes) or any(deed.when.write is not None for deed in self.deeds)
+
+    @property
+    def killed(self) -> bool:
+        """Whether a controller is killed, so that the next one must wait for its lease."""
+        return self.kills or any("kill" in (deed.do or "") for deed in self.deeds)
 
 
 def scenarios() -> list[Scenario]:

@@ -2,13 +2,11 @@
 
 import json
 import os
-import signal
 import ssl
 import subprocess
-import sys
+import threading
 import time
 from base64 import b64encode
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +19,7 @@ from rollout.kube.client import HttpCluster
 from rollout.kube.errors import NotFound
 from rollout.metrics.addresses import AddressMap
 from rollout.resources.release import Release
+from rollout.resources.rollout import Rollout
 from rollout.resources.writes import Create, Delete, Kind, Object, Patch, PatchType
 from rollout.sandbox import shop
 from rollout.sandbox.agent import BackOff, NodeAgent
@@ -29,15 +28,17 @@ from rollout.sandbox.edge import Edge
 from rollout.sandbox.edge import Settings as EdgeSettings
 from rollout.sandbox.load import Load, Plan, Snapshot
 from rollout.sandbox.practice import ADDRESSES
-from rollout.sandbox.processes import Program, end, start_bound
+from rollout.sandbox.processes import end
 from tests.install.installed import secret_rights
 from tests.prometheus.config import Target
 from tests.prometheus.pods import PodFollower
 from tests.prometheus.proxy import Proxy
 from tests.prometheus.server import Prometheus
+from tests.scenarios.forked import Forked, run
 from tests.scenarios.gate import Gate
 from tests.scenarios.inside import Inside
 from tests.scenarios.scenario import Scenario
+from tests.scenarios.watched import GLANCE_SECONDS, M, Watched, age
 
 STEPS: Final = [{"weight": 20, "minDuration": "3s"}, {"weight": 50, "minDuration": "3s"}]
 TIMES: Final = {"bake": "4s", "drain": "1s", "progressDeadline": "20s"}
@@ -83,10 +84,6 @@ class Server:
     """Token of the controller's own account; None: it comes as the administrator."""
 
 
-def _age(release: Release) -> tuple[str, str]:
-    return str(release.metadata.creation_timestamp), release.metadata.name
-
-
 class Stage:
     """One scenario's world. Use as a context manager."""
 
@@ -101,12 +98,13 @@ class Stage:
         self.load: Load | None = None
         self.inside: Inside | None = None
         self.guard: Proxy | None = None
-        self.controller: Program | None = None
+        self.controller: Forked | None = None
         self.gate: Gate | None = None
-        self.program: tuple[str, ...] = (sys.executable, "-m", "rollout")
-        """What runs as the controller and as the command line."""
         self.options: tuple[str, ...] = ()
         """What the controller is told besides."""
+        self.releases: Watched[Release]
+        self.rollouts: Watched[Rollout]
+        self._news = threading.Event()
         self.before: Owned = {}
         self.counted: dict[int, tuple[Snapshot, Snapshot]] = {}
         """What callers had counted first and last while the candidate had a share."""
@@ -116,8 +114,6 @@ class Stage:
         self._log = folder / "controller.log"
         self._logged = 0
         self._stack = ExitStack()
-        # A program ends with the thread that started it: this one lives as long as the stage.
-        self._starter = ThreadPoolExecutor(1, "programs")
 
     def __enter__(self) -> Self:
         try:
@@ -132,13 +128,14 @@ class Stage:
 
     def _raise(self) -> None:
         self._stack.callback(self.cluster.close)
-        self._stack.callback(self._starter.shutdown)
         settings = AgentSettings(
             node=f"node-{self.namespace}", namespace=self.namespace, back_off=BackOff(1.0, 4.0)
         )
         self._stack.enter_context(NodeAgent(self.cluster, settings))
         edge = Edge(self.cluster, EdgeSettings(namespace=self.namespace))
         self.edge = self._stack.enter_context(edge)
+        self.releases = self._watched(Kind.RELEASE, Release)
+        self.rollouts = self._watched(Kind.ROLLOUT, Rollout)
         self._metrics()
         self._gate()
         routes = [shop.ingress()] if self.scenario.routed else []
@@ -150,6 +147,15 @@ class Stage:
         self._await_served()
         self._come()
         self.before = self.users()
+
+    def _watched(self, kind: Kind, model: type[M]) -> Watched[M]:
+        watched = Watched(self.cluster, kind, self.namespace, model, self._news)
+        return self._stack.enter_context(watched)
+
+    def glance(self) -> None:
+        """Wait for news of a release or a Rollout, but not long: not everything is watched."""
+        self._news.wait(GLANCE_SECONDS)
+        self._news.clear()
 
     def _gate(self) -> None:
         if not self.scenario.gated:
@@ -261,17 +267,22 @@ class Stage:
 
     def start_controller(self) -> None:
         """Start a controller process for this namespace alone."""
-        command = [
-            *(*self.program, "-n", self.namespace),
-            *("--kubeconfig", str(self._kubeconfig()), "controller", *self.options),
+        arguments = [
+            *("-n", self.namespace, "--kubeconfig", str(self._kubeconfig()), "controller"),
+            *self.options,
             *("--pod-address-map", ADDRESSES, "--log-format", "json"),
-            # A held write may wait for a person's command, and a call ends with the lease.
-            *("--lease-seconds", "15" if self.gate else "3"),
+            *("--lease-seconds", self._lease()),
         ]
         self._logged = self._log.stat().st_size if self._log.exists() else 0
-        started = self._starter.submit(start_bound, command, self._log)
-        self.controller = started.result(timeout=10)
+        self.controller = Forked(arguments, self._log, os.environ)
         self._stack.callback(self.stop_controller)
+
+    def _lease(self) -> str:
+        """Seconds; short only where one must run out, since a short one can be lost under load.
+
+        A held write may wait for a person's command, and a call ends with the lease.
+        """
+        return "3" if self.scenario.killed and self.gate is None else "15"
 
     def stop_controller(self) -> int | None:
         """Stop it as Kubernetes does, once it runs; gives its exit code."""
@@ -283,7 +294,7 @@ class Stage:
         self.controller = None
         return code
 
-    def _await_started(self, controller: Program) -> None:
+    def _await_started(self, controller: Forked) -> None:
         """Wait until it hears orders: a signal that comes while it still imports just ends it."""
         deadline = time.monotonic() + 10
         while controller.poll() is None and time.monotonic() < deadline:
@@ -294,21 +305,15 @@ class Stage:
     def kill_controller(self) -> None:
         """Kill it in the middle of whatever it does."""
         if self.controller is not None:
-            os.kill(self.controller.pid, signal.SIGKILL)
+            self.controller.kill()
             self.killed_at.append(datetime.now(UTC))
             self.controller.wait(5.0)
             self.controller = None
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run our command line, as a person would."""
-        command = [
-            *(*self.program, "-n", self.namespace),
-            *("--kubeconfig", str(self.server.kubeconfig), *arguments),
-        ]
-        environment = {**os.environ, "NO_COLOR": "1"}
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=60, check=False, env=environment
-        )
+        place = ("-n", self.namespace, "--kubeconfig", str(self.server.kubeconfig))
+        return run([*place, *arguments], {**os.environ, "NO_COLOR": "1"}, timeout=60)
 
     def kubectl(self, *arguments: str) -> None:
         """Run the real kubectl, as the user does; raises CalledProcessError when it fails."""
@@ -400,10 +405,10 @@ class Stage:
             return None
 
     def release(self) -> Release | None:
-        """Read the newest release; None when there is none."""
+        """Give the newest release, as the server has it; None when there is none."""
         found = self.cluster.list(Kind.RELEASE, self.namespace).items
-        releases = [Release.model_validate(raw) for raw in found]
-        return max(releases, key=_age, default=None)
+        newest = max(found, key=age, default=None)
+        return None if newest is None else Release.model_validate(newest)
 
     def log(self) -> str:
         """Return the end of the controller's log."""

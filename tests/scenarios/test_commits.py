@@ -83,7 +83,8 @@ def follow(case: Commits, stage: Stage) -> None:
             done += 1
         elif done == len(case.steps) and over(case, stage):
             return
-        time.sleep(0.05)
+        else:
+            stage.glance()
     raise AssertionError(f"after {done} of {len(case.steps)} steps: {said(stage)}")
 
 

@@ -113,7 +113,6 @@ def play(stage: Stage) -> None:
     if scenario.scaled:
         scale_down_alone(stage)
     stage.start_controller()
-    time.sleep(1.0)
     started = stage.cli("start", scenario.version, "--rollout", "web", "--reason", "scenario")
     if scenario.refused is not None:
         assert (started.returncode, stage.release()) == (1, None), started.stdout + started.stderr
@@ -160,11 +159,13 @@ def follow(stage: Stage) -> tuple[Release, int]:
     last: Release | None = None
     deadline = time.monotonic() + scenario.ends.within
     while time.monotonic() < deadline:
-        found = stage.release()
-        if found is None and last is not None:
-            return last, highest
-        if found is None:
+        stage.glance()
+        there, ever = stage.releases.now(), stage.releases.last()
+        if not there and ever:
+            return ever[-1], highest
+        if not there:
             continue
+        found = there[-1]
         last, highest = found, max(highest, found.status.weight.applied)
         count_shares(stage, found)
         if done < len(scenario.deeds) and holds(scenario.deeds[done].when, found, stage):
@@ -176,7 +177,6 @@ def follow(stage: Stage) -> tuple[Release, int]:
             return found, highest
         if found.status.phase.ended:
             break
-        time.sleep(0.05)
     said = f"{last.status.phase}/{last.status.reason}: {last.status.message}" if last else "nothing"
     raise AssertionError(
         f"after {done} of {len(scenario.deeds)} deeds: {said}\n{told(last)}\n{stage.log()}"

@@ -23,7 +23,7 @@ HOST: Final = "127.0.0.1"
 ADMINISTRATOR: Final = User("admin", (ADMINISTRATORS,))
 NAMESPACES: Final = ("default", "kube-system", "kube-public")
 START_SECONDS: Final = 10.0
-GRACE_SECONDS: Final = 0.5
+GRACE_SECONDS: Final = 0.1
 
 
 class ServerError(Exception):

@@ -7,31 +7,44 @@ came into the schema. Made by
         | xz -9e > tests/install/earlier/rollout-1d0a6b3.tar.xz
 """
 
+import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from rollout.sandbox.processes import Program, start_bound
 
 ARCHIVE: Final = Path(__file__).parent / "rollout-1d0a6b3.tar.xz"
 
 
-def unpack(folder: Path) -> tuple[str, ...]:
-    """Unpack it, and give the command that runs it with the packages of today."""
-    shutil.unpack_archive(ARCHIVE, folder, filter="data")
-    return (
-        shutil.which("env") or "env",
-        f"PYTHONPATH={folder}",
-        sys.executable,
-        "-P",
-        "-m",
-        "rollout",
-    )
+@dataclass(frozen=True)
+class Earlier:
+    """That program, run with the packages of today."""
 
+    folder: Path
 
-def crds(program: tuple[str, ...]) -> str:
-    """Its CustomResourceDefinitions, as it prints them."""
-    done = subprocess.run(
-        [*program, "crds"], capture_output=True, text=True, timeout=30, check=True
-    )
-    return done.stdout
+    @classmethod
+    def unpack(cls, folder: Path) -> "Earlier":
+        """Unpack it into a folder that is not there yet."""
+        shutil.unpack_archive(ARCHIVE, folder, filter="data")
+        return cls(folder)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one of its commands to its end."""
+        environment = {**os.environ, "PYTHONPATH": str(self.folder), "NO_COLOR": "1"}
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "rollout", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=environment,
+        )
+
+    def start(self, arguments: tuple[str, ...], log: Path) -> Program:
+        """Start it on this thread, which must live as long as it should."""
+        path = (shutil.which("env") or "env", f"PYTHONPATH={self.folder}")
+        return start_bound([*path, sys.executable, "-P", "-m", "rollout", *arguments], log)
