@@ -40,15 +40,8 @@ class Before:
         self._found, self._program = found, program
         self._log = found.folder / "earlier.log"
         self._place = ("-n", SHOP, "--kubeconfig", str(found.server.kubeconfig))
-        watched = (
-            "--pod-address-map",
-            ADDRESSES,
-            "--lease-namespace",
-            HOME,
-            "--log-format",
-            "json",
-        )
-        self._controller = program.start((*self._place, "controller", *watched), self._log)
+        told = ("--lease-namespace", HOME, "--pod-address-map", ADDRESSES)
+        self._controller = program.start((*self._place, "controller", *told), self._log)
 
     def ship(self, version: str, *asked: str) -> str:
         """Start a release, ask something of it at its first step, and wait for its end."""
