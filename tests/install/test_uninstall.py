@@ -14,7 +14,7 @@ import pytest
 
 from rollout.cli.manifests import Extra, objects
 from rollout.kube.errors import NotFound
-from rollout.resources.objects import annotations_of
+from rollout.resources.objects import annotations_of, uid_of
 from rollout.resources.release import Phase
 from rollout.resources.words import RESTORE
 from rollout.resources.writes import Kind
@@ -28,6 +28,9 @@ from tests.scenarios.test_scenarios import check_requests
 pytestmark = [pytest.mark.system, pytest.mark.controlplane, pytest.mark.timeout(240)]
 KINDS: Final = "crd,clusterrole,clusterrolebinding,validatingadmissionpolicy"
 BOUND: Final = "validatingadmissionpolicybinding,role,rolebinding,deployment,service,pdb,netpol,sa"
+
+
+TOUCHED: Final = (Kind.ROLLOUT, Kind.DEPLOYMENT, Kind.CLUSTER_ROLE, Kind.CUSTOM_RESOURCE_DEFINITION)
 
 
 def held() -> Iterator[dict[str, Any]]:
@@ -110,8 +113,14 @@ def test_every_service_goes_on_as_its_owner_wrote_it(
         assert again.returncode == 0, again.stderr
 
 
+def standing(found: Stage) -> list[tuple[str, int]]:
+    """What an uninstallation would begin and end with, by uid and generation."""
+    bodies = [one for kind in TOUCHED for one in found.cluster.list(kind).items]
+    return [(uid_of(one), one["metadata"].get("generation", 0)) for one in bodies]
+
+
 def check_says_what_it_would_do(found: Stage) -> None:
-    before = [found.cluster.list(kind).items for kind in (Kind.ROLLOUT, Kind.CLUSTER_ROLE)]
+    before = standing(found)
     said = uninstall(found)
     assert said.returncode == 0, said.stderr
     assert said.stdout.startswith(f"From {found.server.url} this is removed, in this order:\n")
@@ -122,7 +131,7 @@ def check_says_what_it_would_do(found: Stage) -> None:
     kinds = next(line for line in said.stdout.splitlines() if "delete the kinds" in line)
     assert "releases.rollout.dev" in kinds
     assert said.stdout.endswith("Nothing was done: the same command with --yes does it.\n")
-    assert [found.cluster.list(k).items for k in (Kind.ROLLOUT, Kind.CLUSTER_ROLE)] == before
+    assert standing(found) == before
 
 
 def check_refuses_while_a_release_runs(found: Stage) -> None:
