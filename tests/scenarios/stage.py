@@ -157,6 +157,11 @@ class Stage:
         self._news.wait(GLANCE_SECONDS)
         self._news.clear()
 
+    def catch_up(self) -> None:
+        """Wait until the watches know what was just done."""
+        self.releases.catch_up()
+        self.rollouts.catch_up()
+
     def _gate(self) -> None:
         if not self.scenario.gated:
             return

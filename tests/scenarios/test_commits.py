@@ -80,6 +80,7 @@ def follow(case: Commits, stage: Stage) -> None:
     while time.monotonic() < deadline:
         if done < len(case.steps) and holds(case.steps[done].when, stage):
             carry_out(case.steps[done], stage)
+            stage.catch_up()
             done += 1
         elif done == len(case.steps) and over(case, stage):
             return

@@ -170,6 +170,7 @@ def follow(stage: Stage) -> tuple[Release, int]:
         count_shares(stage, found)
         if done < len(scenario.deeds) and holds(scenario.deeds[done].when, found, stage):
             carry_out(scenario.deeds[done], stage)
+            stage.catch_up()
             done += 1
             continue
         waits = found.status.phase is Phase.PAUSED and scenario.ends.phase == "Paused"

@@ -1,6 +1,8 @@
 """What a watch tells of the objects of a stage: to ask again and again costs a tenth of a core."""
 
 import threading
+import time
+from functools import partial
 from typing import Generic, Self, TypeVar
 
 from pydantic import BaseModel
@@ -13,6 +15,8 @@ from rollout.resources.writes import Kind, Object
 M = TypeVar("M", bound=BaseModel)
 GLANCE_SECONDS = 0.1
 """How long a wait for news lasts at most: what else is waited for has no watch."""
+
+CATCH_UP_SECONDS = 10.0
 
 
 class Watched(Generic[M]):
@@ -32,6 +36,7 @@ class Watched(Generic[M]):
         self._last: dict[str, Object] = {}
         self._parsed: dict[str, tuple[str, M]] = {}
         self._reflector = Reflector(cluster, kind, namespace, self._on_change)
+        self._list = partial(cluster.list, kind, namespace)
 
     def __enter__(self) -> Self:
         self._reflector.start()
@@ -49,6 +54,16 @@ class Watched(Generic[M]):
         """Give all that there ever were, as they were last, the oldest first."""
         return [self._parse(body) for body in sorted(self._last.values(), key=age)]
 
+    def catch_up(self) -> None:
+        """Wait until what the server has now is known here: a watch is a moment late."""
+        listed = {body["metadata"]["uid"]: version(body) for body in self._list().items}
+        deadline = time.monotonic() + CATCH_UP_SECONDS
+        while any(
+            uid not in self._last or version(self._last[uid]) < at for uid, at in listed.items()
+        ):
+            assert time.monotonic() < deadline, f"the watch never told of {listed}"
+            time.sleep(0.01)
+
     def _parse(self, body: Object) -> M:
         uid, version = body["metadata"]["uid"], body["metadata"]["resourceVersion"]
         if self._parsed.get(uid, ("",))[0] != version:
@@ -62,6 +77,10 @@ class Watched(Generic[M]):
         self._last = {**self._last, uid: body}
         self._now = {**self._now, uid: body} if change.new else without(self._now, uid)
         self._news.set()
+
+
+def version(body: Object) -> int:
+    return int(body["metadata"]["resourceVersion"])
 
 
 def without(found: dict[str, Object], uid: str) -> dict[str, Object]:
