@@ -1,6 +1,10 @@
 # The controller's image: docker build -t registry.example.com/rollout:0.1.0 .
 # tests/install plays this file without Docker: in the first stage, write below /opt only.
-FROM python:3.11-slim-bookworm AS build
+# The digest is that of the tag's index for all platforms on 2026-09-21 (Python 3.11.16);
+# `docker buildx imagetools inspect python:3.11-slim-bookworm` shows the newest.
+ARG BASE=python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
+
+FROM ${BASE} AS build
 WORKDIR /opt/src
 COPY .ci .ci
 RUN --mount=type=cache,target=/root/.cache/pip \
@@ -13,7 +17,18 @@ COPY . .
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /opt/wheel . \
     && /opt/build/bin/pip --python /opt/rollout/bin/python install --no-deps --no-index /opt/wheel/*.whl
 
-FROM python:3.11-slim-bookworm
+FROM ${BASE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+ARG SOURCE=
+LABEL org.opencontainers.image.title="rollout" \
+      org.opencontainers.image.description="Progressive delivery for plain Kubernetes Deployments" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+# The base has pip and setuptools of its own; nothing that runs here installs anything.
+RUN python -m pip uninstall --yes pip setuptools wheel
 ENV PATH=/opt/rollout/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

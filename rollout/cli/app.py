@@ -18,6 +18,7 @@ from rollout.cli import (
     person_commands,
     policy_commands,
     start_command,
+    uninstall_command,
 )
 from rollout.cli.options import (
     INSECURE_HTTP,
@@ -99,6 +100,7 @@ policy_commands.register(app)
 doctor_command.register(app)
 cluster_commands.register(app)
 install_command.register(app)
+uninstall_command.register(app)
 completion.register(app)
 
 

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rollout.cli.manifests import Extra
     from rollout.cli.options import Globals
 
 LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -21,6 +24,7 @@ Examples:
 \b
   rollout install --image registry.example.com/rollout:0.1.0 | kubectl apply -f -
   rollout install --watch-namespace shop | kubectl apply -f -
+  rollout install --with network-policy,service-monitor | kubectl apply -f -
 """
 
 
@@ -38,6 +42,9 @@ def install(
     watch_namespace: str = typer.Option(
         None, "--watch-namespace", help="Work in this namespace alone, and have rights only there"
     ),
+    extras: list[str] = typer.Option(
+        [], "--with", help="Also network-policy, or service-monitor (Prometheus Operator)"
+    ),
 ) -> None:
     """Print the objects."""
     options: Globals = context.obj
@@ -50,8 +57,19 @@ def install(
 
     if image is None:
         typer.echo(NO_IMAGE, err=True)
-    for body in objects(namespace, image, watch_namespace):
+    for body in objects(namespace, image, watch_namespace, list(_extras(extras))):
         print(f"---\n{as_yaml(body)}", end="")
+
+
+def _extras(said: list[str]) -> "Iterator[Extra]":
+    """Read `--with`: given again and again, or with commas."""
+    from rollout.cli.manifests import Extra
+
+    known = {str(extra): extra for extra in Extra}
+    for name in (name for names in said for name in names.split(",")):
+        if name not in known:
+            raise typer.BadParameter(f"--with: {name!r} is not one of {', '.join(known)}")
+        yield known[name]
 
 
 def _check(option: str, value: str | None, pattern: re.Pattern[str], wanted: str) -> None:

@@ -75,6 +75,11 @@ class HttpCluster:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def server(self) -> str:
+        """Address of the API server."""
+        return str(self._wire.configuration.host)
+
     def within(self, seconds: float) -> Self:
         """The same server and connections, each call bounded to `seconds`."""
         bounded = copy.copy(self)

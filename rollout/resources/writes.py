@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from rollout.resources.words import GROUP, VERSION
 
+RBAC: Final = "rbac.authorization.k8s.io"
 Object: TypeAlias = Mapping[str, Any]
 """A Kubernetes object as JSON. Read it, never change it in place."""
 
@@ -76,6 +77,26 @@ class Kind(Enum):
     SELF_SUBJECT_REVIEW = Resource(
         "SelfSubjectReview", "selfsubjectreviews", "authentication.k8s.io", namespaced=False
     )
+    NETWORK_POLICY = Resource("NetworkPolicy", "networkpolicies", "networking.k8s.io")
+    ROLE = Resource("Role", "roles", RBAC)
+    ROLE_BINDING = Resource("RoleBinding", "rolebindings", RBAC)
+    CLUSTER_ROLE = Resource("ClusterRole", "clusterroles", RBAC, namespaced=False)
+    CLUSTER_ROLE_BINDING = Resource(
+        "ClusterRoleBinding", "clusterrolebindings", RBAC, namespaced=False
+    )
+    ADMISSION_POLICY = Resource(
+        "ValidatingAdmissionPolicy",
+        "validatingadmissionpolicies",
+        "admissionregistration.k8s.io",
+        namespaced=False,
+    )
+    ADMISSION_POLICY_BINDING = Resource(
+        "ValidatingAdmissionPolicyBinding",
+        "validatingadmissionpolicybindings",
+        "admissionregistration.k8s.io",
+        namespaced=False,
+    )
+    SERVICE_MONITOR = Resource("ServiceMonitor", "servicemonitors", "monitoring.coreos.com")
     ROLLOUT = Resource("Rollout", "rollouts", GROUP, VERSION)
     RELEASE = Resource("Release", "releases", GROUP, VERSION)
     ROLLOUT_POLICY = Resource("RolloutPolicy", "rolloutpolicies", GROUP, VERSION)

@@ -23,7 +23,7 @@ def peopled(control_plane: ControlPlane, namespace: str) -> ControlPlane:
         define_kinds(cluster, namespace)
         for body in (build.deployment(), build.service(), build.ingress(), build.rollout()):
             cluster.apply(Create(BY_KIND_NAME[body["kind"]], namespace, body))
-    roles = str(ROOT / "manifests" / "install" / "people-roles.yaml")
+    roles = str(ROOT / "manifests" / "install" / "base" / "people-roles.yaml")
     control_plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", roles)
     return control_plane
 

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import Template
 from typing import Any
 
 
@@ -17,6 +18,8 @@ class Stage:
     """One stage: commands of the build, and the settings of what runs."""
 
     name: str
+    base: str
+    """What it is made from."""
     workdir: str = "/"
     steps: list[tuple[str, str]] = field(default_factory=list)
     """RUN with its command, COPY with source and target; in order."""
@@ -24,17 +27,31 @@ class Stage:
     user: str = ""
     words: dict[str, Any] = field(default_factory=dict)
     """ENTRYPOINT, CMD and HEALTHCHECK as lists of words."""
+    labels: dict[str, str] = field(default_factory=dict)
+    arguments: dict[str, str] = field(default_factory=dict)
+    """What a build may be told, as it is when nothing is said."""
 
 
 def stages(file: Path) -> list[Stage]:
     """Read a Dockerfile. Raises ValueError for what is not understood."""
     found: list[Stage] = []
+    before: dict[str, str] = {}
     for instruction, rest in _instructions(file.read_text()):
         if instruction == "FROM":
-            found.append(Stage(rest.partition(" AS ")[2]))
+            base, _, name = rest.partition(" AS ")
+            found.append(Stage(name, Template(base).substitute(before)))
+        elif not found:
+            before |= _argument(instruction, rest)
         else:
             _take(found[-1], instruction, rest)
     return found
+
+
+def _argument(instruction: str, rest: str) -> dict[str, str]:
+    if instruction != "ARG":
+        raise ValueError(f"{instruction}: what does it say before FROM?")
+    name, _, value = rest.partition("=")
+    return {name: value}
 
 
 def _instructions(text: str) -> Iterator[tuple[str, str]]:
@@ -61,10 +78,18 @@ def _take(stage: Stage, instruction: str, rest: str) -> None:
             stage.words[instruction] = json.loads(rest)
         case "HEALTHCHECK":
             stage.words[instruction] = json.loads(rest[rest.index("CMD ") + 4 :])
-        case "EXPOSE":
-            pass
-        case _:
+        case "ARG" | "LABEL":
+            _tell(stage, instruction, rest)
+        case _ if instruction != "EXPOSE":
             raise ValueError(f"{instruction}: teach tests/install to play it, or do without")
+
+
+def _tell(stage: Stage, instruction: str, rest: str) -> None:
+    if instruction == "ARG":
+        stage.arguments |= _argument(instruction, rest)
+    else:
+        said = Template(rest).substitute(stage.arguments)
+        stage.labels |= dict(word.split("=", 1) for word in shlex.split(said))
 
 
 def _without_options(command: str) -> str:

@@ -1,7 +1,8 @@
 """The image without Docker: built by the Dockerfile's own commands, run as its user.
 
-A mount namespace stands for the container: `/opt` is the image's, Python is the machine's, and
-when it runs, every file system is read-only and there is no home. Without the right to make one
+A mount namespace stands for the container: `/opt` is the image's, Python is the machine's (so what
+the last stage does to that of its base is not done to it), and when it runs, every file system is
+read-only and there is no home. Without the right to make one
 (root, or user namespaces) this fails.
 """
 
@@ -147,8 +148,9 @@ def _copy(context: Path, rest: str) -> str:
 
 def _keep(place: Path, last: Stage) -> None:
     """Leave only what the last stage copies from the first."""
-    kept = {rest.split()[1] for kind, rest in last.steps if kind == "COPY"}
-    assert all(rest.startswith("--from=build /opt/") for _, rest in last.steps)
+    copied = [rest for kind, rest in last.steps if kind == "COPY"]
+    kept = {rest.split()[1] for rest in copied}
+    assert all(rest.startswith("--from=build /opt/") for rest in copied)
     for entry in place.iterdir():
         if f"/opt/{entry.name}" not in kept | {"/opt/python"}:
             shutil.rmtree(entry)

@@ -41,10 +41,10 @@ Loader.add_implicit_resolver(
 )
 
 
-def kustomized(program: Path) -> list[dict[str, Any]]:
-    """All objects, as our kubectl's Kustomize makes them of the folder."""
+def kustomized(program: Path, folder: Path = MANIFESTS) -> list[dict[str, Any]]:
+    """All objects, as our kubectl's Kustomize makes them of a folder."""
     done = subprocess.run(
-        [program, "kubectl", "kustomize", str(MANIFESTS)],
+        [program, "kubectl", "kustomize", str(folder)],
         capture_output=True,
         text=True,
         timeout=30,

@@ -3,14 +3,15 @@
 On a control plane of its own, because a controller of all namespaces would meddle with the others'.
 """
 
+import json
 import os
 import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -30,6 +31,7 @@ from tests.install.pods import Pod
 
 pytestmark = [pytest.mark.system, pytest.mark.controlplane, pytest.mark.timeout(1200)]
 SYSTEM = "rollout-system"
+RUN = "/run/admin"
 SHOP = "shop"
 
 
@@ -211,15 +213,31 @@ def test_installed_by_one_apply_its_pods_ship_and_take_over(
 
 def remove(plane: Access, image: Image, cluster: HttpCluster) -> None:
     """What users had is there as before, and nothing of ours."""
-    config = ("--kubeconfig", str(plane.kubeconfig), "-n", SHOP)
-    listed = [sys.executable, "-m", *shlex.split(command("install.md", "rollout list")), *config]
-    subprocess.run(listed, check=True, timeout=60, capture_output=True)
-    rollout(plane, image, command("install.md", "rollout install | kubectl delete"))
+    shown = shlex.split(command("install.md", "rollout uninstall --yes"))
+    folder = administrators(plane, image.folder.parent / "admin")
+    run = image.command([*shown, "--kubeconfig", f"{RUN}/kubeconfig"], {}, {RUN: folder})
+    done = subprocess.run(run, check=False, timeout=120, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
     kinds = cluster.list(Kind.CUSTOM_RESOURCE_DEFINITION).items
     assert [kind for kind in kinds if kind["spec"]["group"] == "rollout.dev"] == []
     service = cluster.get(Kind.SERVICE, SHOP, "web")
     assert service["spec"]["selector"] == shop.service()["spec"]["selector"]
     assert "paused" not in cluster.get(Kind.DEPLOYMENT, SHOP, "web")["spec"]
+
+
+def administrators(plane: Access, folder: Path) -> Path:
+    """A folder with a kubeconfig that the image's user may read."""
+    folder.mkdir(mode=0o755)
+    (folder / "ca.crt").write_bytes(plane.ca_file.read_bytes())
+    place = {"server": plane.url, "certificate-authority": "ca.crt"}
+    config = {
+        "current-context": "it",
+        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+        "clusters": [{"name": "it", "cluster": place}],
+        "users": [{"name": "it", "user": {"token": plane.token()}}],
+    }
+    (folder / "kubeconfig").write_text(json.dumps(config))
+    return folder
 
 
 def test_nothing_can_be_written_and_nobody_is_at_home(image: Image) -> None:

@@ -3,14 +3,20 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from rollout.cli.manifests import objects
+from rollout.cli.manifests import Extra, objects
 from tests.controlplane.build import ensure_built
-from tests.install.installed import kustomized
+from tests.install.installed import MANIFESTS, kustomized
+
+CLUSTER_WIDE = {
+    ("ClusterRole", "rollout-controller"),
+    ("ClusterRoleBinding", "rollout-controller"),
+}
 
 
 def named(bodies: Sequence[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
@@ -29,10 +35,48 @@ def printed(*arguments: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.controlplane
-def test_the_command_prints_what_kustomize_makes() -> None:
-    ours = printed("install")
-    assert named(ours) == named(kustomized(ensure_built(sys.stderr)))
+@pytest.mark.parametrize(
+    ("overlay", "options"),
+    [
+        (".", ()),
+        ("overlays/cluster", ()),
+        ("overlays/namespace", ("--watch-namespace", "default")),
+    ],
+)
+def test_the_command_prints_what_kustomize_makes(overlay: str, options: tuple[str, ...]) -> None:
+    ours = printed("install", *options)
+    assert named(ours) == named(kustomized(ensure_built(sys.stderr), MANIFESTS / overlay))
     assert len(ours) == len(named(ours))
+
+
+@pytest.mark.controlplane
+@pytest.mark.parametrize("overlay", ["cluster", "namespace"])
+def test_each_extra_is_a_component_for_every_overlay(tmp_path: Path, overlay: str) -> None:
+    (tmp_path / "manifests").symlink_to(MANIFESTS.parent)
+    (tmp_path / "mine").mkdir()
+    root = "../manifests/install"
+    components = [f"{root}/components/{extra}" for extra in Extra]
+    mine = {"resources": [f"{root}/overlays/{overlay}"], "components": components}
+    (tmp_path / "mine" / "kustomization.yaml").write_text(yaml.safe_dump(mine))
+    watched = ("--watch-namespace", "default") if overlay == "namespace" else ()
+    ours = printed("install", "--with", ",".join(Extra), *watched)
+    assert named(ours) == named(kustomized(ensure_built(sys.stderr), tmp_path / "mine"))
+
+
+def test_every_component_can_be_asked_for() -> None:
+    assert {folder.name for folder in (MANIFESTS / "components").iterdir()} == set(Extra)
+
+
+def test_an_extra_is_there_only_when_it_is_asked_for() -> None:
+    plain, kinds = named(list(objects())), {"NetworkPolicy", "ServiceMonitor"}
+    assert not kinds & {kind for kind, _ in plain}
+    for said in (("--with", "network-policy,service-monitor"), *[_twice()]):
+        more = named(printed("install", *said)).keys() - plain.keys()
+        assert {kind for kind, _ in more} == kinds
+
+
+def _twice() -> tuple[str, ...]:
+    return ("--with", "network-policy", "--with", "service-monitor")
 
 
 def test_no_object_is_of_a_kind_that_the_same_apply_creates() -> None:
@@ -64,12 +108,17 @@ def test_the_image_is_the_one_asked_for() -> None:
 
 def test_a_watched_namespace_is_the_only_one_with_rights() -> None:
     found = named(printed("install", "--watch-namespace", "shop"))
-    assert ("ClusterRoleBinding", "rollout-controller") not in found
+    assert not [kind for kind, name in found if (kind, name) in CLUSTER_WIDE]
     binding = found["RoleBinding", "rollout-controller"]
-    assert binding["metadata"]["namespace"] == "shop"
+    role = found["Role", "rollout-controller"]
+    assert binding["metadata"]["namespace"] == role["metadata"]["namespace"] == "shop"
+    assert binding["roleRef"]["kind"] == "Role"
     assert binding["subjects"][0]["namespace"] == "rollout-system"
-    template = found["Deployment", "rollout-controller"]["spec"]["template"]
-    assert "--namespace=shop" in template["spec"]["containers"][0]["args"]
+    (container,) = found["Deployment", "rollout-controller"]["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert "--namespace=$(WATCH_NAMESPACE)" in container["args"]
+    assert {"name": "WATCH_NAMESPACE", "value": "shop"} in container["env"]
 
 
 @pytest.mark.parametrize(
@@ -80,6 +129,7 @@ def test_a_watched_namespace_is_the_only_one_with_rights() -> None:
         ("--watch-namespace", "shop/web"),
         ("--image", "two words"),
         ("--image", ""),
+        ("--with", "ingress"),
     ],
 )
 def test_what_cannot_be_is_refused(option: str, value: str) -> None:

@@ -100,6 +100,8 @@ class Stage:
         self.guard: Proxy | None = None
         self.controller: Forked | None = None
         self.gate: Gate | None = None
+        self.options: tuple[str, ...] = ()
+        """What the controller is told besides."""
         self.releases: Watched[Release]
         self.rollouts: Watched[Rollout]
         self._news = threading.Event()
@@ -272,6 +274,7 @@ class Stage:
         """Start a controller process for this namespace alone."""
         arguments = [
             *("-n", self.namespace, "--kubeconfig", str(self._kubeconfig()), "controller"),
+            *self.options,
             *("--pod-address-map", ADDRESSES, "--log-format", "json"),
             *("--lease-seconds", self._lease()),
         ]

@@ -95,11 +95,11 @@ OF_THE_CONTROLLER: Final = (
     Right("networking.k8s.io", "ingresses", CHANGE, "move traffic by weight"),
     Right("autoscaling", "horizontalpodautoscalers", FOLLOW, "size candidates", Level.WARNING),
     Right("events.k8s.io", "events", ("create", "patch"), "tell of releases", Level.WARNING),
+    Right("", "namespaces", ("get",), "hold nothing back while it is deleted", Level.WARNING),
 )
 """What the controller asks of a namespace that it serves."""
 
 OF_NO_NAMESPACE: Final = (
-    Right("", "namespaces", ("get",), "hold nothing back in one that is deleted", Level.WARNING),
     Right(
         "networking.k8s.io",
         "ingressclasses",

@@ -1,0 +1,56 @@
+"""What the image says of itself, and what it is made from."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+import rollout
+from tests.install.dockerfile import stages
+from tests.install.installed import ROOT
+
+OCI: Final = "org.opencontainers.image."
+FIRST, LAST = stages(ROOT / "Dockerfile")
+
+
+def test_every_stage_is_made_from_one_base_that_cannot_change() -> None:
+    assert FIRST.base == LAST.base
+    assert re.fullmatch(r"python:3\.11-slim-bookworm@sha256:[0-9a-f]{64}", LAST.base)
+
+
+def test_the_labels_say_what_it_is() -> None:
+    said = {name.removeprefix(OCI): text for name, text in LAST.labels.items()}
+    assert said["title"] == "rollout"
+    assert said["licenses"] == "Apache-2.0"
+    assert said["description"]
+    assert said["version"] == rollout.__version__
+    assert {"source", "revision"} <= said.keys(), "who builds it says them"
+    assert {"VERSION", "REVISION", "SOURCE"} == LAST.arguments.keys()
+
+
+@pytest.mark.system
+def test_what_the_base_has_to_install_with_is_taken_out(tmp_path: Path) -> None:
+    """The base's Python is played by an environment with the same tools."""
+    subprocess.run([sys.executable, "-m", "venv", tmp_path], check=True, timeout=60)
+    python = tmp_path / "bin" / "python"
+    assert imports(python, "pip")
+    (command,) = [rest for kind, rest in LAST.steps if kind == "RUN"]
+    environment = {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}
+    subprocess.run(
+        ["sh", "-c", command], check=True, capture_output=True, timeout=60, env=environment
+    )
+    assert not [tool for tool in ("pip", "setuptools", "wheel") if imports(python, tool)]
+    assert not list((tmp_path / "bin").glob("pip*"))
+
+
+def imports(python: Path, module: str) -> bool:
+    command: list[str | Path] = [python, "-c", f"import {module}"]
+    return subprocess.run(command, check=False, capture_output=True, timeout=20).returncode == 0
+
+
+def test_no_stage_brings_a_compiler_or_packages_of_the_system() -> None:
+    commands = " ".join(rest for stage in (FIRST, LAST) for _, rest in stage.steps)
+    assert not re.search(r"\b(apt|apt-get|dpkg|gcc|make|curl)\b", commands)
