@@ -77,7 +77,6 @@ class Kind(Enum):
     SELF_SUBJECT_REVIEW = Resource(
         "SelfSubjectReview", "selfsubjectreviews", "authentication.k8s.io", namespaced=False
     )
-    NETWORK_POLICY = Resource("NetworkPolicy", "networkpolicies", "networking.k8s.io")
     ROLE = Resource("Role", "roles", RBAC)
     ROLE_BINDING = Resource("RoleBinding", "rolebindings", RBAC)
     CLUSTER_ROLE = Resource("ClusterRole", "clusterroles", RBAC, namespaced=False)

@@ -8,9 +8,9 @@ import pytest
 from rollout.resources.release import Phase
 from tests.controlplane.access import Access
 from tests.debian import REDIS
-from tests.examples.foreign import install_foreign
 from tests.examples.service import Service
 from tests.examples.trees import EXAMPLE, KNOWN, OVERLAYS, Overlay, build, one
+from tests.foreign import install_foreign
 from tests.install.installed import apply, install_rights
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.system, pytest.mark.timeout(240)]

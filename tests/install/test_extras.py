@@ -2,17 +2,16 @@
 
 import copy
 import json
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from rollout.cli.manifests import Extra, objects
 from tests.controlplane.access import Access
+from tests.foreign import install_foreign
 from tests.install.grounds import until
 from tests.install.installed import install_rights
 
-CRD: Final = Path(__file__).parent / "foreign" / "servicemonitors.yaml"
 BODIES: Final = {(one["kind"], one["metadata"]["name"]): one for one in objects(extras=list(Extra))}
 POLICY: Final = BODIES["NetworkPolicy", "rollout-controller"]
 MONITOR: Final = BODIES["ServiceMonitor", "rollout-controller"]
@@ -86,9 +85,7 @@ def test_the_monitor_finds_the_service_and_its_port() -> None:
 def plane(control_plane: Access) -> Access:
     """A cluster with our installation, and with the kinds of the Prometheus Operator."""
     install_rights(control_plane)
-    control_plane.kubectl("apply", "--server-side", "-f", str(CRD))
-    name = "crd/servicemonitors.monitoring.coreos.com"
-    control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", name, timeout=40)
+    install_foreign(control_plane)
     get = ("get", "servicemonitors", "-A")
     until(lambda: not control_plane.kubectl(*get, check=False).returncode, "they are served")
     return control_plane

@@ -18,8 +18,8 @@ import pytest
 
 from rollout.cli.manifests import objects
 from rollout.resources.writes import Kind
-from rollout.sandbox import shop
 from rollout.sandbox.processes import end
+from tests import shop
 from tests.controlplane.access import Access, Call
 from tests.controlplane.cluster import ControlPlane
 from tests.install.grounds import HOME, SHOP, at, ended, install, open_shop, stage, story, until

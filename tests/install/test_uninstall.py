@@ -18,7 +18,7 @@ from rollout.resources.objects import annotations_of, uid_of
 from rollout.resources.release import Phase
 from rollout.resources.words import RESTORE
 from rollout.resources.writes import Kind
-from rollout.sandbox import shop
+from tests import shop
 from tests.controlplane.access import Access
 from tests.controlplane.cluster import ControlPlane
 from tests.install.grounds import HOME, SHOP, at, install, open_shop, stage, story, until

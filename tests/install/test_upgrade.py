@@ -10,9 +10,9 @@ from rollout.cli.manifests import objects
 from rollout.resources.objects import uid_of
 from rollout.resources.release import Phase
 from rollout.resources.writes import Kind, Object
-from rollout.sandbox import shop
 from rollout.sandbox.practice import ADDRESSES
 from rollout.sandbox.processes import end
+from tests import shop
 from tests.controlplane.access import Access
 from tests.controlplane.cluster import ControlPlane
 from tests.install.earlier import Earlier
