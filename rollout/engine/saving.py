@@ -124,6 +124,11 @@ def _paused_before(snapshot: Snapshot, target: DeploymentView) -> bool:
 
 
 def service_before(service: ServiceView) -> Saved:
-    """Return how a Service was: as an earlier release noted, else as it is."""
-    kept = service.saved or {"spec.selector.pod-template-hash": service.pinned}
-    return Saved(kind="Service", name=service.name, uid=service.uid, fields=dict(kept))
+    """Return how a Service was: as an earlier release noted, else as it is.
+
+    What was absent is left out. A null in a list does not survive the Lua of Argo CD, which would
+    then write this list anew with each of its buttons.
+    """
+    kept = {**service.fields, **(service.saved or {})}
+    there = {field: value for field, value in kept.items() if value is not None}
+    return Saved(kind="Service", name=service.name, uid=service.uid, fields=there)

@@ -25,7 +25,7 @@ from rollout.engine.plan import (
 )
 from rollout.engine.snapshot import DeploymentView, Snapshot
 from rollout.resources.rollout import Held, Rejected, Rollout
-from rollout.resources.words import RESTORE_FINALIZER
+from rollout.resources.words import RESTORE_FINALIZER, RETRY
 from rollout.resources.writes import Kind
 
 LOOK_AGAIN: Final = timedelta(seconds=5)
@@ -142,12 +142,20 @@ def _watch(snapshot: Snapshot, rollout: Rollout, target: DeploymentView) -> Tend
     served = serves(target, rejected)
     if rejected is not None and (rejected.template_hash != hash_ or served):
         return Tending((WriteRollout(rollout.status.held, None),))
-    if rejected is not None:
+    if rejected is not None and not _retried(rollout, rejected):
         return Tending(reason="TemplateRejected", message=_taken_back(snapshot, rejected))
     if not served:
         return None
     told = f"waits for a change of the template of Deployment {target.name}"
     return Tending(reason="WaitsForTemplate", message=told)
+
+
+def _retried(rollout: Rollout, rejected: Rejected) -> bool:
+    """Whether somebody wants the template tried once more who can write to nothing but the Rollout.
+
+    The next attempt is another Release: whoever takes that one back is not retried by this.
+    """
+    return rollout.metadata.annotations.get(RETRY) == rejected.release
 
 
 def _taken_back(snapshot: Snapshot, rejected: Rejected) -> str:

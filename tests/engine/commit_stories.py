@@ -31,6 +31,7 @@ from tests.engine.commits import (
     lose_notes,
     releases,
     remembered,
+    retry,
     reverted,
     start,
     superseded,
@@ -94,6 +95,25 @@ STORIES: tuple[Story, ...] = (
         (by_person("v2"), good("v2")),
         "v2",
         "v2",
+    ),
+    Story(
+        "a commit that a person took back goes out when the Rollout says so",
+        (
+            FIRST,
+            Deed(weighed("v2", 20), ask("v2", "rollback")),
+            Deed(remembered, retry),
+        ),
+        (by_person("v2"), good("v2")),
+        "v2",
+        "v2",
+    ),
+    Story(
+        "a bad commit is tried again once when the Rollout says so",
+        (FIRST, Deed(remembered, retry)),
+        (bad("v2"), bad("v2")),
+        "v2",
+        "v1",
+        judge=BAD2,
     ),
     Story(
         "another version goes out by hand after a bad commit",

@@ -1,5 +1,6 @@
 """Stories of releases that are asked for in another way, or have company."""
 
+from datetime import timedelta
 from typing import Any, Final
 
 from rollout.resources.policy import Then
@@ -67,6 +68,13 @@ VARIETY: Final[tuple[Story, ...]] = (
             (Then.ROLLBACK, Phase.ROLLED_BACK, "ProviderFailed"),
             (Then.ADVANCE, Phase.SUCCEEDED, "Succeeded"),
         )
+    ),
+    Story(
+        "never decided",
+        Phase.PAUSED,
+        "Undecided",
+        judge=Judge(takes=timedelta(days=1)),
+        waits="Undecided",
     ),
     Story(
         "metrics cannot be read, rolled back by a person",

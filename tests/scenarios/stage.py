@@ -138,14 +138,18 @@ class Stage:
         self._metrics()
         self._gate()
         routes = [shop.ingress()] if self.scenario.routed else []
-        for body in (self._deployment(), shop.service(), *routes, self._rollout()):
-            self.create(body)
+        self._bring(self._deployment(), shop.service(), *routes, self._rollout())
         for body in self.scenario.also:
             time.sleep(1.0 if body["kind"] == "Rollout" else 0.0)  # the later one is refused
             self.create(body)
         self._await_served()
         self._come()
         self.before = self.users()
+
+    def _bring(self, *bodies: Object) -> None:
+        """Have the user's objects come into the cluster."""
+        for body in bodies:
+            self.create(body)
 
     def _gate(self) -> None:
         if not self.scenario.gated:
