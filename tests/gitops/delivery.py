@@ -68,7 +68,7 @@ class ByArgoCD(Delivered):
         without: tuple[str, ...] = (),
         everything: bool = False,
     ) -> None:
-        """`without`: sync options of the Application that are left out."""
+        """`without`: sync options, and kinds of ignored fields, that the Application lacks."""
         super().__init__(server, namespace, folder)
         self._without, self._everything = without, everything
 
@@ -82,17 +82,19 @@ class ByArgoCD(Delivered):
             return super().owned(body)
         return {**body, "spec": {**body["spec"], "paused": False, "revisionHistoryLimit": 7}}
 
-    def policy(self, spec: Object) -> Object:
+    def policy(self, application: Object) -> Object:
         """Leave out what this stage goes without."""
+        spec = application["spec"]
         policy = spec["syncPolicy"]
         options = [one for one in policy["syncOptions"] if one not in self._without]
-        return {**spec, "syncPolicy": {**policy, "syncOptions": options}}
+        lines = [one for one in spec["ignoreDifferences"] if one["kind"] not in self._without]
+        changed = {"syncPolicy": {**policy, "syncOptions": options}, "ignoreDifferences": lines}
+        return {**application, "spec": {**spec, **changed}}
 
     def argo_cd(self, name: str, changed: Callable[[Object], Object], *options: str) -> Running:
-        """Argo CD with another spec of the Application, on the same repository and namespace."""
-        file = application(self.folder, name)
-        body = yaml.safe_load(file.read_text())
-        file.write_text(yaml.safe_dump({**body, "spec": changed(body["spec"])}))
+        """Argo CD with another Application, on the same repository and namespace."""
+        file = self.folder / f"{name}.yaml"
+        file.write_text(yaml.safe_dump(dict(changed(application()))))
         arguments = [
             *("sync", "-kubeconfig", str(self.server.kubeconfig), "-application", str(file)),
             *("-config-map", str(config_map(self.folder)), "-every", EVERY),
@@ -106,9 +108,9 @@ class ByArgoCD(Delivered):
         return [one for one in self.tool.said() if since in {"", one["revision"]}]
 
     def health(self) -> dict[str, str]:
-        """What Argo CD shows of each object."""
-        found: dict[str, str] = self.tool.said()[-1]["health"]
-        return found
+        """What Argo CD shows of all but the Ingress, which waits for an address in vain."""
+        shown = self.tool.said()[-1]["health"]
+        return {name: said for name, said in shown.items() if not name.startswith("Ingress/")}
 
 
 class ByFlux(Delivered):

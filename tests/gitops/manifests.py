@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import yaml
 
+from rollout.resources.writes import Object
 from tests.controlplane.build import ensure_built
 
 FOLDER: Final = Path(__file__).parents[2] / "manifests" / "argocd"
@@ -36,9 +37,7 @@ def config_map(into: Path) -> Path:
     return file
 
 
-def application(into: Path, name: str = "application", **spec: Any) -> Path:
-    """Write the Application, with some fields of its spec changed; gives the file."""
+def application() -> Object:
+    """Give the Application."""
     (found,) = (one for one in kustomized() if one["kind"] == "Application")
-    file = into / f"{name}.yaml"
-    file.write_text(yaml.safe_dump({**found, "spec": {**found["spec"], **spec}}))
-    return file
+    return found

@@ -4,7 +4,6 @@ Real git, real controller, real HTTP traffic through a real Envoy, every answer 
 """
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -41,7 +40,7 @@ def test_the_git_loop(
     with ByArgoCD(real, namespace, tmp_path, **way) as stage:  # type: ignore[arg-type]
         stage.start_controller()
         await_(lambda: ready(stage) == "WaitsForTemplate")
-        await_(lambda: set(stage.health().values()) <= {"Healthy", ""})
+        await_(lambda: set(stage.health().values()) == {"Healthy"})
         good(stage, control_plane)
         bad(stage)
         reverted(stage)
@@ -63,7 +62,7 @@ def good(stage: ByArgoCD, control_plane: Access) -> None:
         await_(lambda: outcome(stage) == ENDS[:1], 90)
         assert "successfully rolled out" in waits.result(30).stdout
     await_(lambda: ready(stage) == "WaitsForTemplate")
-    await_(lambda: set(stage.health().values()) <= {"Healthy", ""})
+    await_(lambda: set(stage.health().values()) == {"Healthy"})
 
 
 def somebody_meddles(stage: ByArgoCD) -> None:
@@ -92,7 +91,7 @@ def reverted(stage: ByArgoCD) -> None:
     """The revert is the version that serves: nothing has to move."""
     stage.repository.revert()
     await_(lambda: ready(stage) == "WaitsForTemplate")
-    await_(lambda: set(stage.health().values()) <= {"Healthy", ""})
+    await_(lambda: set(stage.health().values()) == {"Healthy"})
     time.sleep(QUIET_SECONDS)
     assert outcome(stage) == ENDS, said(stage)
     assert image(target(stage)).endswith(GOOD)
@@ -141,28 +140,55 @@ def target(stage: Delivered) -> Object:
     return found
 
 
-def test_each_line_that_is_ignored_is_needed(real: Server, namespace: str, tmp_path: Path) -> None:
-    """Argo CD without the line would find its object changed while a release runs."""
+def test_each_line_of_the_application_is_needed(
+    real: Server, namespace: str, tmp_path: Path
+) -> None:
+    """Argo CD without it would find an object changed while a release runs, and with all none."""
     with ByArgoCD(real, namespace, tmp_path) as stage:
         stage.start_controller()
         await_(lambda: ready(stage) == "WaitsForTemplate")
         stage.repository.image(GOOD)
         await_(lambda: running(stage, GOOD) and weight(stage) > 0)
-        for kind in ("Service", "Deployment"):
-            with stage.argo_cd(f"without-{kind}", only_looking(kind)) as other:
-                await_(lambda: len(other.said()) > 1)
-                assert other.said()[-1]["outOfSync"] == [f"{kind}/web"]
-        with stage.argo_cd("with-all", only_looking("")) as other:
-            await_(lambda: len(other.said()) > 1)
-            assert other.said()[-1]["outOfSync"] == []
+        whole = {"Service", "Deployment"}
+        assert changed(stage, whole, asks=True) == []
+        assert changed(stage, whole, asks=False) == ["Rollout/web"]
+        assert changed(stage, {"Deployment"}, asks=True) == ["Service/web"]
 
 
-def only_looking(without: str) -> Callable[[Object], Object]:
-    """Change an Application so that it syncs nothing, and ignores nothing of a kind."""
+@pytest.mark.parametrize("way", [(), (SERVER_SIDE,)], ids=["by the server", "by the client"])
+def test_without_the_line_for_the_deployment_a_commit_would_roll_it_by_itself(
+    way: tuple[str, ...], real: Server, namespace: str, tmp_path: Path
+) -> None:
+    """Argo CD does not see `paused: false` as a change, but writes it whenever it writes."""
+    with ByArgoCD(real, namespace, tmp_path, without=(*way, "Deployment")) as stage:
+        stage.start_controller()
+        await_(lambda: ready(stage) == "WaitsForTemplate")
+        stage.repository.image(GOOD)
+        await_(lambda: rolled(stage, GOOD), 10)
 
-    def changed(spec: Object) -> Object:
-        ignored = [one for one in spec["ignoreDifferences"] if one["kind"] != without]
-        options = spec["syncPolicy"]["syncOptions"]
-        return {**spec, "ignoreDifferences": ignored, "syncPolicy": {"syncOptions": options}}
 
-    return changed
+def rolled(stage: Delivered, tag: str) -> bool:
+    """Whether the Deployment itself has begun to make pods of a tag: no paused one does."""
+    sets = stage.cluster.list(Kind.REPLICA_SET, stage.namespace).items
+    own = (one for one in sets if "rollout.dev/track" not in one["metadata"]["labels"])
+    return not releases(stage) and any(image(one).endswith(tag) for one in own)
+
+
+def changed(stage: ByArgoCD, ignored: set[str], *, asks: bool) -> list[str]:
+    """What Argo CD finds changed that ignores lines of these kinds only, and syncs nothing.
+
+    `asks`: the server is asked what an apply would change.
+    """
+
+    def only_looking(application: Object) -> Object:
+        spec = application["spec"]
+        lines = [one for one in spec["ignoreDifferences"] if one["kind"] in ignored]
+        policy = {"syncOptions": spec["syncPolicy"]["syncOptions"]}
+        metadata = {**application["metadata"], **({} if asks else {"annotations": {}})}
+        looks = {**spec, "ignoreDifferences": lines, "syncPolicy": policy}
+        return {**application, "metadata": metadata, "spec": looks}
+
+    with stage.argo_cd(f"ignores-{'-'.join(sorted(ignored))}-{asks}", only_looking) as other:
+        await_(lambda: len(other.said()) > 1)
+        found: list[str] = sorted(other.said()[-1]["outOfSync"])
+        return found

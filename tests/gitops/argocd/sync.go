@@ -22,6 +22,7 @@ import (
 	"github.com/argoproj/gitops-engine/pkg/health"
 	"github.com/argoproj/gitops-engine/pkg/sync"
 	synccommon "github.com/argoproj/gitops-engine/pkg/sync/common"
+	resourceutil "github.com/argoproj/gitops-engine/pkg/sync/resource"
 	"github.com/argoproj/gitops-engine/pkg/utils/kube"
 	"github.com/argoproj/gitops-engine/pkg/utils/tracing"
 	"github.com/go-logr/logr"
@@ -252,6 +253,13 @@ func (s *syncer) compare(targets []*unstructured.Unstructured) (*compared, error
 		return nil, err
 	}
 	found := &compared{reconciled: sync.Reconcile(targets, live, space, s.cache)}
+	asking, cleanup, err := kube.ManageServerSideDiffDryRuns(
+		s.config, s.cache.GetOpenAPISchema(), tracing.NopTracer{}, logr.Discard(),
+		func(string) (kube.CleanupFunc, error) { return func() {}, nil })
+	if err != nil {
+		return nil, err
+	}
+	defer cleanup()
 	found.config, err = argodiff.NewDiffConfigBuilder().
 		WithDiffSettings(
 			s.app.Spec.IgnoreDifferences, s.overrides, false, normalizers.IgnoreNormalizerOpts{}).
@@ -260,6 +268,9 @@ func (s *syncer) compare(targets []*unstructured.Unstructured) (*compared, error
 		WithGVKParser(s.cache.GetGVKParser()).
 		WithManager(common.ArgoCDSSAManager).
 		WithStructuredMergeDiff(s.option("ServerSideApply=true")).
+		WithServerSideDiff(resourceutil.HasAnnotationOption(
+			s.app, common.AnnotationCompareOptions, "ServerSideDiff=true")).
+		WithServerSideDryRunner(diff.NewK8sServerSideDryRunner(asking)).
 		Build()
 	if err != nil {
 		return nil, err
