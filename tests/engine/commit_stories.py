@@ -29,6 +29,7 @@ from tests.engine.commits import (
     held,
     idle,
     lose_notes,
+    narrow_again,
     releases,
     remembered,
     retry,
@@ -39,6 +40,7 @@ from tests.engine.commits import (
     weighed,
     while_,
     whole_again,
+    wide,
 )
 from tests.engine.stories import delete, scale, unpause
 
@@ -106,6 +108,25 @@ STORIES: tuple[Story, ...] = (
         (by_person("v2"), good("v2")),
         "v2",
         "v2",
+    ),
+    Story(
+        "a Service that a tool narrows between two commits",
+        (
+            FIRST,
+            Deed(ended("v2", Phase.SUCCEEDED), narrow_again),
+            Deed(wide, commit("v3")),
+        ),
+        (good("v2"), good("v3")),
+        "v3",
+        "v3",
+    ),
+    Story(
+        "a Service that a tool narrows right after a bad commit",
+        (FIRST, Deed(remembered, narrow_again), Deed(wide, commit("v3"))),
+        (bad("v2"), good("v3")),
+        "v3",
+        "v3",
+        judge=BAD2,
     ),
     Story(
         "a bad commit is tried again once when the Rollout says so",

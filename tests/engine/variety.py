@@ -7,6 +7,7 @@ from rollout.resources.policy import Then
 from rollout.resources.release import Phase
 from rollout.simulate.world import Judge
 from tests.build import blue_green, deployment, ingress, release, rollout, service
+from tests.engine.commits import narrow_again
 from tests.engine.stories import Deed, Story, act, at_weight, edit, in_phase, unpause, waiting
 from tests.engine.trouble import both, create, with_
 
@@ -68,6 +69,13 @@ VARIETY: Final[tuple[Story, ...]] = (
             (Then.ROLLBACK, Phase.ROLLED_BACK, "ProviderFailed"),
             (Then.ADVANCE, Phase.SUCCEEDED, "Succeeded"),
         )
+    ),
+    Story(
+        "a Service that a tool narrows just before the release begins",
+        Phase.SUCCEEDED,
+        "Succeeded",
+        deeds=(Deed(in_phase(Phase.PENDING), narrow_again),),
+        notes=False,
     ),
     Story(
         "never decided",

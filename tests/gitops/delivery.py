@@ -70,10 +70,10 @@ class ByArgoCD(Delivered):
     ) -> None:
         """`without`: sync options, and kinds of ignored fields, that the Application lacks."""
         super().__init__(server, namespace, folder)
-        self._without, self._everything = without, everything
+        self._without, self.everything = without, everything
 
     def _tool(self) -> Running:
-        everything = ["-everything"] if self._everything else []
+        everything = ["-everything"] if self.everything else []
         return self.argo_cd("argocd", self.policy, *everything)
 
     def owned(self, body: Object) -> Object:

