@@ -1,0 +1,9 @@
+"""Build all of them: `python -m tests.programs`; each is built once, and kept outside the tree."""
+
+import sys
+
+from tests.controlplane.build import PROGRAM as CONTROL_PLANE
+from tests.gitops.build import ARGO_CD, FLUX
+from tests.programs.program import main
+
+sys.exit(main(CONTROL_PLANE, FLUX, ARGO_CD))
