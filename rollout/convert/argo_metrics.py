@@ -9,7 +9,7 @@ from typing import Any, Final
 from rollout.convert.conditions import Limits, limits
 from rollout.convert.ledger import Fate, Source
 from rollout.convert.policies import Asked, Gathered, failures
-from rollout.convert.recognise import recognise
+from rollout.convert.recognise import recognise, tidy
 from rollout.convert.times import duration
 from rollout.resources.duration import format_duration
 from rollout.resources.provider import SECRET_HEADERS
@@ -104,9 +104,13 @@ def _settle(metric: Source, asked: Source, kind: str, found: Limits) -> None:
         if metric.has(key):
             metric.ledger.record((*metric.path, key), metric.peek(key), limited, told)
     counted = "failures" if kind == "Value" else "the judge counts requests, not measurements"
-    metric.assume("failureLimit", counted)
+    negative = (metric.number("failureLimit") or 0) < 0
+    metric.assume("failureLimit", "onFail: Ignore" if negative else counted)
     metric.assume("count", counted)
-    metric.take("interval", "interval of the policy")
+    if kind == "Value":
+        metric.take("interval", "interval of the policy")
+    else:
+        metric.not_needed("interval", "the judge looks at the policy's own interval")
     metric.take("initialDelay", "warmup of the policy")
     error = "providerError of the policy: hold 5m, then Pause, instead of an abort"
     metric.no_equal("consecutiveErrorLimit", error)
@@ -125,7 +129,7 @@ def _query(asked: Source, context: Context) -> tuple[str, tuple[str, ...]]:
     text = asked.text("query")
     if not text:
         raise _LeftOutError("it has no query: write one")
-    query = _filled(text, context).strip()
+    query = tidy(_filled(text, context))
     notes: tuple[str, ...] = ()
     if ARGO_HASH in query:
         query = query.replace(ARGO_HASH, "pod_template_hash")

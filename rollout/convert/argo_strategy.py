@@ -103,7 +103,7 @@ def _comment(found: Strategy, walk: Walk) -> None:
     for index, step in enumerate(walk.steps):
         for key, said in step.notes:
             found.notes[(*where, index, key)] = said
-        if step.held is NONE or not step.held:
+        if not step.held and not step.gated:
             found.notes[(*where, index, "maxDuration")] = (
                 "There was no pause: it goes on as soon as the judge has seen enough."
             )

@@ -29,7 +29,11 @@ class Limits:
     def given(self) -> dict[str, float]:
         """The limits as a metric's fields."""
         both = {"max": self.max, "min": self.min}
-        return {key: value for key, value in both.items() if value is not None}
+        return {
+            key: int(value) if float(value).is_integer() else value
+            for key, value in both.items()
+            if value is not None
+        }
 
 
 def limits(success: str | None, failure: str | None) -> Limits | None:
@@ -39,20 +43,19 @@ def limits(success: str | None, failure: str | None) -> Limits | None:
     if (success and good is None) or (failure and bad is None):
         return None
     if good is not None and bad is not None:
-        notes = (*good.notes, *bad.notes)
-        return _between(good, bad, notes)
+        return _between(good, bad)
     return good or bad
 
 
-def _between(good: Limits, bad: Limits, notes: tuple[str, ...]) -> Limits | None:
+def _between(good: Limits, bad: Limits) -> Limits:
     """Join both conditions: what fails decides; between the two it was Inconclusive."""
     if (good.min, good.max) == (bad.min, bad.max):
-        return Limits(bad.min, bad.max, notes)
+        return Limits(bad.min, bad.max, good.notes)
     said = (
         "between successCondition and failureCondition a value was Inconclusive, which paused; "
         "here it is good"
     )
-    return Limits(bad.min, bad.max, (*notes, said))
+    return Limits(bad.min, bad.max, (*bad.notes, said))
 
 
 def _read(condition: str, joined: str) -> Limits | None:

@@ -18,6 +18,15 @@ class _Plain(yaml.SafeDumper):
         return True
 
 
+def _lines(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    """Write a text of several lines as it is read."""
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Plain.add_representer(str, _lines)
+
+
 @dataclass
 class Draft:
     """One object in the making."""
@@ -51,7 +60,7 @@ def text(drafts: Sequence[Draft]) -> str:
 
 def _worded(draft: Draft) -> str:
     plain: str = yaml.dump(
-        draft.body, Dumper=_Plain, sort_keys=False, width=100, allow_unicode=True
+        draft.body, Dumper=_Plain, sort_keys=False, width=10_000, allow_unicode=True
     )
     lines = plain.splitlines()
     root = yaml.compose(plain, Loader=yaml.SafeLoader)

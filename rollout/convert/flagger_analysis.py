@@ -128,7 +128,11 @@ def _gates(source: Source, found: Plan) -> None:
             hook.whole(Fate.NO_EQUAL, advice)
             continue
         hook.take("name")
-        hook.take("type", _gate(found, kind))
+        what = _gate(found, kind)
+        if "only" in what:
+            hook.assume("type", what)
+        else:
+            hook.take("type", what)
         said = "a person approves, or a program by `rollout promote` or the HTTP API"
         for key in ("url", "timeout", "retries", "metadata", "muteAlert", "disableTLS"):
             hook.no_equal(key, said)

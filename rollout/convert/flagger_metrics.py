@@ -11,7 +11,7 @@ from rollout.convert.flagger_analysis import Plan
 from rollout.convert.ledger import Fate, Ledger, Source
 from rollout.convert.metadata import head
 from rollout.convert.policies import Asked, Gathered, failures
-from rollout.convert.recognise import USUAL_BOUNDS, recognise
+from rollout.convert.recognise import USUAL_BOUNDS, recognise, tidy
 from rollout.convert.times import duration
 from rollout.resources.duration import format_duration
 from rollout.resources.names import beside
@@ -32,6 +32,7 @@ ELSEWHERE: Final = (
     "metrics come from Prometheus or from the pods: export this one to Prometheus and write a "
     "metric of kind Value"
 )
+LIMITS: Final = "max and min"
 BUILT_IN: Final = ("request-success-rate", "request-duration")
 HTTP: Final = "The counters are those of the pods here, not those of the mesh: see docs/metrics.md."
 
@@ -125,7 +126,10 @@ def _taken(metric: Source, what: str, *, near: bool) -> None:
     for key in ("name", "thresholdRange", "threshold"):
         if metric.has(key):
             metric.ledger.record((*metric.path, key), metric.peek(key), fate, what)
-    metric.not_needed("interval", "counters are read raw: there is no window")
+    if what == LIMITS:
+        metric.take("interval", "the window of the query")
+    else:
+        metric.not_needed("interval", "counters are read raw: there is no window")
 
 
 def _built_in(metric: Source, name: str, gathered: Gathered, spec: Source) -> None:
@@ -195,6 +199,7 @@ def _asked(metric: Source, reading: Reading) -> None:
         limits=limited,
         better=recognise(query, limited),
         provider=provider,
+        interval=decided.interval,
         failures=failures(decided.threshold - 1, max(decided.ticks, decided.threshold)),
     )
     try:
@@ -206,7 +211,7 @@ def _asked(metric: Source, reading: Reading) -> None:
     metric.take("templateRef", f"a metric of kind {kind}")
     metric.take("templateVariables", "the query")
     metric.take("query", f"a metric of kind {kind}")
-    _taken(metric, "max and min" if kind == "Value" else "margin", near=kind != "Value")
+    _taken(metric, LIMITS if kind == "Value" else "margin", near=kind != "Value")
 
 
 def _source(
@@ -281,4 +286,4 @@ def filled(query: str, values: Mapping[str, str]) -> str:
     missing = [one for one in VARIABLE.findall(text) if one not in values]
     if missing:
         raise _LeftOutError(f"the query uses {missing[0]}, which has no value: write it in")
-    return VARIABLE.sub(lambda one: values[one[1]], text).strip()
+    return tidy(VARIABLE.sub(lambda one: values[one[1]], text))

@@ -68,7 +68,9 @@ class Gathered:
         self.metrics.append(metric)
         own = asked.better.notes if asked.better and kind != "Value" else asked.limits.notes
         self.notes.append((*own, *asked.notes))
-        self._pace(asked)
+        if asked.interval is not None and kind == "Value":
+            self.interval = min(self.interval or asked.interval, asked.interval)
+        self.warmup = max(self.warmup, asked.warmup)
         return kind
 
     def built_in(self, name: str, body: dict[str, Any], notes: tuple[str, ...]) -> None:
@@ -118,11 +120,6 @@ class Gathered:
         taken = {metric["name"] for metric in self.metrics}
         wanted = [plain or "metric", *(f"{plain or 'metric'}-{n}" for n in range(2, MOST + 2))]
         return next(one for one in wanted if one not in taken)
-
-    def _pace(self, asked: Asked) -> None:
-        if asked.interval is not None:
-            self.interval = min(self.interval or asked.interval, asked.interval)
-        self.warmup = max(self.warmup, asked.warmup)
 
     def draft(self, name: str, namespace: str, origin: str) -> Draft:
         """Word the policy."""

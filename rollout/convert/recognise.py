@@ -73,6 +73,11 @@ class Recognised:
     notes: tuple[str, ...]
 
 
+def tidy(query: str) -> str:
+    """Give a query without blanks at the ends of its lines, which YAML cannot write as lines."""
+    return "\n".join(line.rstrip() for line in query.strip().replace("\t", "  ").splitlines())
+
+
 def parsed(query: str) -> Any:
     """Parse a query with our variables in it. Raises ValueError where it is no PromQL."""
     return promql.parse(VARIABLE.sub(r"rolloutvariable\1rolloutend", query))
