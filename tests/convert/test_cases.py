@@ -26,7 +26,7 @@ def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str |
     elif isinstance(value, list) and value:
         for index, inner in enumerate(value):
             yield from leaves(inner, (*path, index))
-    else:
+    elif value is not None:  # `null` is how manifests say that nothing is there
         yield path
 
 

@@ -16,6 +16,7 @@ from rollout.resources.policy import RolloutPolicy
 from rollout.resources.rollout import Rollout
 from tests.controlplane.access import Access
 from tests.convert import CASES
+from tests.convert.kinds import define
 from tests.convert.record_fields import DEFINITIONS, FIELDS, lines_of
 from tests.convert.test_cases import leaves
 from tests.convert.upstream import ARGO, FLAGGER, folder
@@ -115,10 +116,7 @@ def test_the_recorded_fields_are_those_of_the_definitions(name: str) -> None:
 @pytest.fixture(scope="module")
 def client(control_plane: Access) -> Iterator[httpx.Client]:
     with control_plane.client() as found:
-        for body in definitions():
-            place = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-            answer = found.post(place, json=body)
-            assert answer.status_code in {201, 409}, answer.text
+        define(found, *definitions())
         yield found
 
 
