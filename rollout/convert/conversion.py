@@ -10,7 +10,6 @@ from rollout.convert import argo, argo_analysis, flagger, flagger_metrics
 from rollout.convert.documents import Document
 from rollout.convert.draft import Draft, text
 from rollout.convert.ledger import Fate, Finding, Ledger, UnreadableError, worded
-from rollout.convert.metadata import head
 from rollout.convert.moving import Move
 from rollout.resources.policy import RolloutPolicy
 from rollout.resources.rollout import Rollout
@@ -74,7 +73,7 @@ def convert(documents: Sequence[Document]) -> Conversion:
             found.append(
                 (document, _valid(document, flagger.canary(document, measured, documents)))
             )
-    scaled = [draft for document in documents for draft in _scaler(document)]
+    scaled = [draft for document in documents for draft in _scaler(document, documents)]
     used = templates.used | measured.used
     ledgers = [*_ledgers(documents, used), *templates.ledgers, *measured.ledgers]
     drafts = [*scaled, *(draft for _, one in found for draft in one.drafts)]
@@ -130,22 +129,35 @@ def _refuse(document: Document) -> None:
         )
 
 
-def _scaler(document: Document) -> list[Draft]:
+def _scaler(document: Document, documents: Sequence[Document]) -> list[Draft]:
     """Have an autoscaler of an Argo Rollout scale the Deployment."""
-    spec = document.source.part("spec") if document.kind in SCALERS else None
-    reference = spec.part("scaleTargetRef") if spec is not None else None
+    key = SCALERS.get(document.kind, "")
+    reference = document.source.part("spec").part(key) if key else None
     if reference is None or reference.peek("kind") != "Rollout":
         return []
-    head(document.source)
-    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": reference.peek("name")}
-    body = dict(document.body)
-    body.pop("status", None)
-    body["spec"] = {**dict(document.body["spec"]), "scaleTargetRef": target}
+    name = _deployment(str(reference.peek("name")), document, documents)
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+    body = {part: value for part, value in document.body.items() if part != "status"}
+    body["spec"] = {**dict(document.body["spec"]), key: target}
     document.ledger.record((), dict(document.body), Fate.CONVERTED, "itself, for the Deployment")
     return [Draft(body, origin=document.subject)]
 
 
-SCALERS: Final = ("HorizontalPodAutoscaler", "ScaledObject", "VerticalPodAutoscaler")
+def _deployment(rollout: str, scaler: Document, documents: Sequence[Document]) -> str:
+    """Name the Deployment that takes the place of a Rollout, or that it refers to."""
+    for one in documents:
+        near = not one.namespace or not scaler.namespace or one.namespace == scaler.namespace
+        if (one.group, one.kind, one.name) == (ARGO, "Rollout", rollout) and near:
+            reference = one.source.part("spec").part("workloadRef")
+            return str(reference.peek("name") or rollout)
+    return rollout
+
+
+SCALERS: Final = {
+    "HorizontalPodAutoscaler": "scaleTargetRef",
+    "ScaledObject": "scaleTargetRef",
+    "VerticalPodAutoscaler": "targetRef",
+}
 
 
 def _ledgers(documents: Sequence[Document], used: set[int]) -> list[Ledger]:

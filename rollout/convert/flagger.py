@@ -68,7 +68,7 @@ def canary(document: Document, templates: Templates, others: Sequence[Document])
     scaler = _scaler(spec.part("autoscalerRef"))
     _rest(spec)
     made = service(spec.part("service"), document, apex, target, others)
-    steps = moving.from_flagger(document, target, apex, ingress, scaler)
+    steps = moving.from_flagger(document, target, made, ingress, scaler)
     return Converted([made, policy, draft], steps)
 
 

@@ -84,10 +84,12 @@ def _old_pods(document: Document, deployment: Draft | None) -> tuple[Move, ...]:
 
 
 def from_flagger(
-    document: Document, target: str, service: str, ingress: str, scaler: tuple[str, str] | None
+    document: Document, target: str, service: Draft, ingress: str, scaler: tuple[str, str] | None
 ) -> tuple[Move, ...]:
     """Say how a service leaves Flagger."""
     space, name = _in(document), document.name
+    selector = (service.body.get("spec") or {}).get("selector") or {}
+    chosen = ",".join(f"{key}={value}" for key, value in selector.items())
     suspend = '{"spec":{"suspend":true}}'
     return (
         Move(
@@ -109,6 +111,10 @@ def from_flagger(
         Move("wait until its pods are ready", f"kubectl rollout status deployment/{target}{space}"),
         *_resumed(scaler, space),
         Move(
+            "these must be its pods, and no others: the Service will select them",
+            f"kubectl get pods -l {chosen}{space}",
+        ),
+        Move(
             "have the Service select them: from here on your Deployment serves",
             f"rollout convert -f {document.file} --only Service | kubectl apply{space} "
             "--server-side --force-conflicts -f -",
@@ -117,7 +123,7 @@ def from_flagger(
             "take the Canary away and leave what it made",
             f"kubectl delete canaries.flagger.app {name} --cascade=orphan{space}",
         ),
-        *_made_by_flagger(target, service, ingress, scaler, space),
+        *_made_by_flagger(target, service.name, ingress, scaler, space),
         *_ours(name, space),
     )
 

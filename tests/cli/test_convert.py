@@ -34,7 +34,7 @@ def test_objects_are_on_stdout_and_the_way_to_move_on_stderr() -> None:
     done = convert("convert", "-f", PLAIN)
     assert done.returncode == ExitCode.SUCCEEDED
     kinds = [body["kind"] for body in yaml.safe_load_all(done.stdout)]
-    assert kinds == ["Deployment", "RolloutPolicy", "Rollout"]
+    assert kinds == ["Deployment", "RolloutPolicy", "Rollout", "ScaledObject"]
     assert "no equal" not in done.stderr
     assert "  kubectl scale deployment catalog --replicas 5\n" in done.stderr
 
@@ -47,7 +47,7 @@ def test_what_has_no_equal_is_said_and_is_an_exit_code() -> None:
 
 
 def test_a_folder_stdin_and_several_files_are_read(tmp_path: Path) -> None:
-    wanted = ["Service", "Deployment", *("RolloutPolicy",) * 2, *("Rollout",) * 2]
+    wanted = ["Service", "Deployment", *("RolloutPolicy",) * 2, *("Rollout",) * 2, "ScaledObject"]
     both = convert("convert", "-f", PLAIN, "-f", "-", text=Path(PARTLY).read_text())
     assert [body["kind"] for body in yaml.safe_load_all(both.stdout)] == wanted
     (tmp_path / "below").mkdir()

@@ -22,6 +22,7 @@ from rollout.convert.draft import text
 from rollout.resources.crd import definitions
 from tests.controlplane.access import Access
 from tests.controlplane.cluster import ControlPlane
+from tests.controlplane.components import Component
 from tests.convert import CASES
 from tests.convert.kinds import define
 from tests.convert.upstream import ARGO, FLAGGER, folder
@@ -43,6 +44,8 @@ def access(kubectl_program: Path) -> Iterator[Access]:
     assert kubectl_program.exists()
     with ControlPlane() as plane, plane.access.client() as client:
         define(client, *definitions(), *theirs())
+        # The collector of garbage looks for new kinds every 30 s, and once at its start.
+        plane.restart(Component.CONTROLLER_MANAGER)
         yield plane.access
 
 
