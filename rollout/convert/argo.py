@@ -102,7 +102,7 @@ def _scaled(document: Document, name: str, others: Sequence[Document]) -> Draft 
         if not other.namespace or not document.namespace or other.namespace == document.namespace:
             other.ledger.record((), dict(other.body), Fate.CONVERTED, "itself, scaled up")
             return Draft(
-                {**other.body, "spec": dict(other.body.get("spec") or {})}, origin=other.subject
+                {**other.body, "spec": dict(other.source.part("spec").value)}, origin=other.subject
             )
     return None
 
@@ -110,6 +110,7 @@ def _scaled(document: Document, name: str, others: Sequence[Document]) -> Draft 
 def _strategy(spec: Source, analysis: Analysis, name: str, replicas: int | None) -> Strategy:
     both = spec.part("strategy")
     if both.has("blueGreen"):
+        both.no_equal("canary", "blueGreen is there too, and Argo Rollouts refuses both: keep one")
         return blue_green(both.part("blueGreen"), analysis)
     if not both.part("canary").value:
         both.take("canary")
@@ -178,11 +179,11 @@ def _complete(
             spec.number(key)
             inner[key] = spec.take(key, f"{key} of the Deployment")
     for key in ("selector", "template"):
-        if spec.has(key):
+        if spec.part(key).value:
             inner[key] = spec.take(key, f"{key} of the Deployment")
     if "template" in inner and "selector" not in inner:
-        labels = (inner["template"].get("metadata") or {}).get("labels") or {}
-        inner["selector"] = {"matchLabels": labels}
+        labels = spec.part("template").part("metadata").part("labels").value
+        inner["selector"] = {"matchLabels": dict(labels)}
         deployment.note("It was left out: the labels of the pods.", "spec", "selector")
     if strategy.surge:
         inner["strategy"] = {"type": "RollingUpdate", "rollingUpdate": strategy.surge}

@@ -68,7 +68,7 @@ class Analysis:
         Raises UnreadableError for fields that are not what they should be.
         """
         given = dict(self._arguments(source))
-        ignored = [str(one.peek("metricName")) for one in source.parts("dryRun")]
+        ignored = [one.text("metricName") or "" for one in source.parts("dryRun")]
         source.take("dryRun", "onFail: Ignore of the metrics")
         source.not_needed("measurementRetention", SAID_BY_POLICY)
         source.no_equal("analysisRunMetadata", "there is no object of its own to be labelled")
@@ -133,7 +133,7 @@ def _template(
     root.part("metadata").whole(Fate.CONVERTED, "the policy has the name of the Rollout")
     spec = root.part("spec")
     values = _values(spec, given)
-    ignored = [*ignored, *(str(one.peek("metricName")) for one in spec.parts("dryRun"))]
+    ignored = [*ignored, *(one.text("metricName") or "" for one in spec.parts("dryRun"))]
     spec.take("dryRun", "onFail: Ignore of the metrics")
     spec.not_needed("measurementRetention", SAID_BY_POLICY)
     context = Context(values, analysis.candidate_service, tuple(ignored), analysis.gathered)

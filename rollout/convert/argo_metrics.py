@@ -119,10 +119,14 @@ def _settle(metric: Source, asked: Source, kind: str, found: Limits) -> None:
 
 
 def _ignored(name: str, patterns: tuple[str, ...]) -> bool:
-    return any(
-        pattern in {"*", name} or re.fullmatch(pattern.replace("*", ".*"), name)
-        for pattern in patterns
-    )
+    return any(pattern in {"*", name} or _matches(pattern, name) for pattern in patterns)
+
+
+def _matches(pattern: str, name: str) -> bool:
+    try:
+        return re.search(f"^(?:{pattern})$", name) is not None
+    except re.error:
+        return False
 
 
 def _query(asked: Source, context: Context) -> tuple[str, tuple[str, ...]]:

@@ -170,6 +170,6 @@ def _body(step: Step, floor: int, replicas: int | None, *, judged: bool) -> dict
         step.notes.append(("approval", FOR_EVER))
     if step.scale:
         body["replicas"] = step.scale
-    elif replicas is not None and ceil(replicas * step.weight / WHOLE) < floor:
+    elif replicas and ceil(replicas * step.weight / WHOLE) < floor:
         body["replicas"] = str(min(floor, replicas))
     return body

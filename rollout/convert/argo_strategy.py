@@ -80,7 +80,7 @@ def canary(source: Source, analysis: Analysis, name: str, replicas: int | None) 
 
 
 def _starting(background: Source) -> None:
-    if background.peek("startingStep") in {None, 0}:
+    if not background.number("startingStep"):
         background.take("startingStep")
     else:
         background.no_equal("startingStep", "every step is judged, the first ones too")

@@ -117,7 +117,9 @@ def _limits(metric: Source) -> Limits:
         if not isinstance(given.peek(key), int | float | None):
             raise given.unreadable(key, "a number")
     if low is None and high is None:
-        return Limits(max=float(metric.peek("threshold") or 0))
+        if not isinstance(metric.peek("threshold"), int | float | None):
+            raise metric.unreadable("threshold", "a number")
+        return Limits(max=metric.peek("threshold") or 0)
     return Limits(low, high)
 
 
@@ -267,7 +269,7 @@ def _headers(headers: Source) -> dict[str, str]:
             headers.no_equal(key, "a secret: use basicAuth, bearerToken or secretHeaders")
         else:
             headers.take(key, "provider.headers")
-            found[key] = ", ".join(value) if isinstance(value, list) else str(value)
+            found[key] = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return found
 
 

@@ -32,8 +32,9 @@ def service(
     if document.namespace:
         metadata["namespace"] = document.namespace
     for key in ("labels", "annotations"):
-        if found := own.take(key, f"{key} of the Service"):
+        if found := own.part(key).value:
             metadata[key] = dict(found)
+        own.take(key, f"{key} of the Service")
     selector, said = _selector(target, document, others)
     spec: dict[str, Any] = {"selector": selector, "ports": [_port(source)]}
     if source.flag("headless"):
@@ -63,7 +64,7 @@ def _selector(
 ) -> tuple[dict[str, str], str]:
     for other in others:
         if (other.kind, other.name) == ("Deployment", target) and _together(other, document):
-            labels = ((other.body.get("spec") or {}).get("selector") or {}).get("matchLabels")
+            labels = other.source.part("spec").part("selector").part("matchLabels").value
             if labels:
                 return dict(labels), FOUND
     return {"app": target}, GUESSED

@@ -1,7 +1,8 @@
 """Moving without downtime: the commands, in order, with the names of what is moved."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from rollout.convert.argo_strategy import Strategy
 from rollout.convert.documents import Document
@@ -68,8 +69,7 @@ def _beside(
 def _old_pods(document: Document, deployment: Draft | None) -> tuple[Move, ...]:
     """Remove the ReplicaSets of the Rollout, and those of nobody else."""
     space = _in(document)
-    spec = (deployment.body.get("spec") if deployment else None) or {}
-    labels = (spec.get("selector") or {}).get("matchLabels") or {}
+    labels = labels_in(deployment.body, "spec", "selector", "matchLabels") if deployment else {}
     chosen = ",".join([*(f"{key}={value}" for key, value in labels.items()), HASH])
     look = Move(
         "look which ReplicaSets the Rollout has left",
@@ -88,7 +88,7 @@ def from_flagger(
 ) -> tuple[Move, ...]:
     """Say how a service leaves Flagger."""
     space, name = _in(document), document.name
-    selector = (service.body.get("spec") or {}).get("selector") or {}
+    selector = labels_in(service.body, "spec", "selector")
     chosen = ",".join(f"{key}={value}" for key, value in selector.items())
     suspend = '{"spec":{"suspend":true}}'
     return (
@@ -153,6 +153,13 @@ def _ours(name: str, space: str) -> tuple[Move, ...]:
         Move("have rollout look after it", f"kubectl apply{space} -f {FILE}"),
         Move("see whether releases will go well", f"rollout doctor {name}{space}"),
     )
+
+
+def labels_in(body: Any, *path: str) -> Mapping[str, Any]:
+    """Give the labels at a place of an object; none where there is something else."""
+    for key in path:
+        body = body.get(key) if isinstance(body, Mapping) else None
+    return body if isinstance(body, Mapping) else {}
 
 
 def _in(document: Document) -> str:

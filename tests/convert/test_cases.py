@@ -1,5 +1,6 @@
 """What each case becomes is what was read and found right, and is valid; no field is lost."""
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -9,7 +10,7 @@ import yaml
 
 from rollout.convert.conversion import convert
 from rollout.convert.documents import documents
-from rollout.convert.ledger import UNKNOWN, Fate, worded
+from rollout.convert.ledger import UNKNOWN, Fate, UnreadableError, worded
 from rollout.resources.lint import documents as linted
 from rollout.resources.policy import RolloutPolicy
 from rollout.resources.rollout import Rollout
@@ -97,3 +98,35 @@ def theirs(body: dict[str, Any]) -> bool:
 
 def holds(value: Any, key: str) -> bool:
     return any(key in path for path in leaves(value))
+
+
+ODD: Final = (5, "x", [], {}, True, [5], ["x"], [[]], 1.5, {"a": 5})
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    inner: list[tuple[Any, Any]] = []
+    if isinstance(value, dict):
+        inner = list(value.items())
+    elif isinstance(value, list):
+        inner = list(enumerate(value))
+    for key, item in inner:
+        yield (*path, key)
+        if key != "template":  # the pod template is handed on as it is
+            yield from places(item, (*path, key))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
+def test_whatever_stands_in_a_field_it_is_converted_or_refused_by_name(case: Path) -> None:
+    bodies = list(yaml.safe_load_all(case.read_text()))
+    for number, place in enumerate(one for one in places(bodies) if len(one) > 1):
+        changed = copy.deepcopy(bodies)
+        around: Any = changed
+        for key in place[:-1]:
+            around = around[key]
+        around[place[-1]] = ODD[number % len(ODD)]
+        try:
+            found = convert(documents(yaml.safe_dump_all(changed), case.name))
+        except UnreadableError as error:
+            assert str(error).startswith(f"{case.name}, document ")  # noqa: PT017 - either is right
+        else:
+            assert tuple(yaml.safe_load_all(found.text)) == found.objects
