@@ -100,7 +100,7 @@ def holds(value: Any, key: str) -> bool:
     return any(key in path for path in leaves(value))
 
 
-ODD: Final = (5, "x", [], {}, True, [5], ["x"], [[]], 1.5, {"a": 5})
+ODD: Final[tuple[Any, ...]] = (5, "x", [], {}, True, [5], ["x"], [[]], 1.5, {"a": 5})
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
