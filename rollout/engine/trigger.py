@@ -53,9 +53,10 @@ def tend(snapshot: Snapshot, names: frozenset[str], now: datetime) -> Tending:
     Releases there are, so that a new one gets a name of its own.
     """
     rollout, target = snapshot.rollout, snapshot.target
-    narrowed = _left_narrowed(snapshot)
-    if rollout is None or narrowed is not None:
-        return narrowed or Tending()
+    if rollout is None:
+        return Tending()
+    if names and (narrowed := _left_narrowed(snapshot)) is not None:
+        return narrowed
     if rollout.metadata.deletion_timestamp is not None or not rollout.spec.by_template:
         return let_go(snapshot)
     held = rollout.status.held
@@ -73,7 +74,8 @@ def _left_narrowed(snapshot: Snapshot) -> Tending | None:
 
     A tool that writes back what it has seen, as Argo CD does with what it ignores, may do so just
     after the release has given the Service its own selector back. The next change of the template
-    would leave such a Service without pods.
+    would leave such a Service without pods. Not asked before the first release: such a selector
+    can then only be the owner's.
     """
     left = [s for s in snapshot.services if s.saved is None and s.pinned in hashes(snapshot.target)]
     if not left:

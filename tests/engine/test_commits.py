@@ -13,7 +13,7 @@ from rollout.resources.writes import Kind
 from rollout.simulate.world import World
 from rollout.translation.deployments import without_hash
 from tests.engine.commit_stories import STORIES
-from tests.engine.commits import End, Story, idle, releases, shipped
+from tests.engine.commits import End, Story, idle, narrow_again, releases, shipped
 from tests.engine.cuts import sweep
 from tests.engine.play import image_of
 from tests.engine.watch import Watch
@@ -130,3 +130,14 @@ def test_commits_end_as_they_must(story: Story) -> None:
 def test_commits_cut_after_some_writes_end_the_same(story: Story, every_cut: int) -> None:
     cuts = range(1 + STORIES.index(story) % every_cut, 250, every_cut)
     sweep(Play(story), check_end, cuts)
+
+
+def test_a_selector_that_was_narrow_before_any_release_is_its_owners() -> None:
+    world = World(STORIES[0].objects())
+    narrow_again(world)
+    for _ in range(5):
+        world.one_round("web")
+        world.advance_to(world.time + QUIET)
+    found = world.get(Kind.SERVICE, "web")
+    assert found is not None
+    assert POD_TEMPLATE_HASH in found["spec"]["selector"]
