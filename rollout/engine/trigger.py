@@ -53,10 +53,9 @@ def tend(snapshot: Snapshot, names: frozenset[str], now: datetime) -> Tending:
     Releases there are, so that a new one gets a name of its own.
     """
     rollout, target = snapshot.rollout, snapshot.target
-    if rollout is None:
-        return Tending()
-    if names and (narrowed := _left_narrowed(snapshot)) is not None:
-        return narrowed
+    narrowed = _left_narrowed(snapshot) if rollout is not None and names else None
+    if rollout is None or narrowed is not None:
+        return narrowed or Tending()
     if rollout.metadata.deletion_timestamp is not None or not rollout.spec.by_template:
         return let_go(snapshot)
     held = rollout.status.held
