@@ -1,7 +1,8 @@
 """All checks of the project, from nothing: `python3 -m tests` (`--fast`: under a minute).
 
 Needs Python 3.11 with venv, and nothing else: it makes `.venv` from the locked requirements,
-builds the real control plane (once; about 7 minutes), and fails when a real part is missing.
+builds the real control plane and Helm (once; about 8 minutes), and fails when a real part is
+missing.
 This file is run by the system's Python, so it uses the standard library only.
 """
 
@@ -91,13 +92,13 @@ def _make_environment() -> None:
 
 
 def _start_build() -> subprocess.Popen[bytes]:
-    """Build the control plane while the quick checks run; it is cached outside the tree."""
-    return subprocess.Popen([str(PYTHON), "-m", "tests.controlplane.build"], cwd=ROOT)
+    """Build the programs in Go while the quick checks run; they are cached outside the tree."""
+    return subprocess.Popen([str(PYTHON), "-m", "tests.programs"], cwd=ROOT)
 
 
 def _await_build(build: subprocess.Popen[bytes]) -> None:
     if build.wait(timeout=3600) != 0:
-        sys.exit("the real control plane cannot be built: see above")
+        sys.exit("the real control plane, or what stands around it, cannot be built: see above")
 
 
 def _pytest() -> list[str]:

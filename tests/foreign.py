@@ -12,9 +12,10 @@ from typing import Final
 import yaml
 
 from tests.controlplane.access import Access
-from tests.controlplane.build import SOURCES, cache_folder
-from tests.controlplane.toolchain import environment, find_go
+from tests.controlplane.build import SOURCES
 from tests.install.installed import apply
+from tests.programs.program import cache_folder
+from tests.programs.toolchain import environment, find_go
 
 DOWNLOAD_SECONDS: Final = 300
 MODULES: Final = {

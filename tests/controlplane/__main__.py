@@ -5,7 +5,7 @@ import signal
 import sys
 
 from tests.controlplane.cluster import ControlPlane, ControlPlaneError
-from tests.controlplane.toolchain import BuildError
+from tests.programs.toolchain import BuildError
 
 
 def main() -> int:

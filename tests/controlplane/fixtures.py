@@ -25,7 +25,7 @@ from tests.controlplane.access import Access
 from tests.controlplane.build import ensure_built
 from tests.controlplane.cluster import ControlPlane, ControlPlaneError
 from tests.controlplane.shared import SharedControlPlane
-from tests.controlplane.toolchain import BuildError
+from tests.programs.toolchain import BuildError
 
 _SHARED: Final = pytest.StashKey[SharedControlPlane]()
 _WORKER_INPUT: Final = "rollout_control_plane"

@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Final, NoReturn
 
 from tests.controlplane.cluster import ControlPlane, ControlPlaneError
-from tests.controlplane.toolchain import BuildError
+from tests.programs.toolchain import BuildError
 
 ACCESS_FILE: Final = "access.json"
 FAILURE_FILE: Final = "failed.txt"

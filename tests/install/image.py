@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.controlplane.build import cache_folder
 from tests.install.dockerfile import Stage, stages
 from tests.install.installed import ROOT
+from tests.programs.program import cache_folder
 
 BUILD_SECONDS: Final = 900
 """Mostly for installing the requirements the first time; half a minute on an idle machine."""

@@ -33,10 +33,10 @@ import httpx
 
 from rollout.sandbox.processes import end, start_bound
 from tests import shop
-from tests.controlplane.build import cache_folder
 from tests.controlplane.ports import PortLease
-from tests.controlplane.toolchain import environment, find_go
 from tests.metrics.record import RECORDED
+from tests.programs.program import cache_folder
+from tests.programs.toolchain import environment, find_go
 
 Message: TypeAlias = dict[str, Any]
 
