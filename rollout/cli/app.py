@@ -10,6 +10,7 @@ from rollout.cli import (
     again_commands,
     cluster_commands,
     completion,
+    convert_command,
     doctor_command,
     init_command,
     install_command,
@@ -46,7 +47,7 @@ Examples:
   rollout undo --watch
 
 Exit codes: 0 succeeded, 1 error, 2 usage, 3 rolled back, 4 waits on a person,
-5 still running, 6 failed or cancelled.
+5 still running, 6 failed or cancelled, 7 converted in part.
 """
 
 PROGRAM: Final = "rollout"
@@ -97,6 +98,7 @@ again_commands.register(app)
 look_commands.register(app)
 ops_commands.register(app)
 policy_commands.register(app)
+convert_command.register(app)
 doctor_command.register(app)
 cluster_commands.register(app)
 install_command.register(app)

@@ -13,6 +13,7 @@ from rollout.engine.trigger import Tending
 from rollout.resources.conditions import Condition, with_condition
 from rollout.resources.guarded import replace_status
 from rollout.resources.objects import image_of
+from rollout.resources.progress import READY, Abnormal, Because, with_abnormal
 from rollout.resources.release import Phase, Release
 from rollout.resources.rollout import LastRelease, Rollout, RolloutStatus
 from rollout.resources.words import RESTORE_FINALIZER
@@ -20,9 +21,10 @@ from rollout.resources.writes import Delete, Kind, Object, Patch, PatchType
 from rollout.translation.objects import Objects
 from rollout.translation.snapshots import snapshot
 
-READY: Final = "Ready"
 NOT_YET: Final = "not-yet"
 """A version that nobody has: what would stand against a release of it stands against all."""
+RESTING: Final = frozenset({"", "WaitsForTemplate", "TargetLeftPaused"})
+"""What a Rollout says of its target while nothing is on its way."""
 
 
 def next_release(rollout: Object) -> Object:
@@ -57,7 +59,7 @@ def rollout_status(
         last_release=_last(last) or known.status.last_release,
         held=known.status.held,
         rejected=known.status.rejected,
-        conditions=_conditions(known, active, view, now, tending or Tending()),
+        conditions=_conditions(known, parsed, view, now, tending or Tending()),
     )
 
 
@@ -94,8 +96,9 @@ def _tag(image: str) -> str:
 
 
 def _conditions(
-    rollout: Rollout, active: Release | None, view: Snapshot, now: datetime, tending: Tending
+    rollout: Rollout, releases: list[Release], view: Snapshot, now: datetime, tending: Tending
 ) -> list[Condition]:
+    active = next((one for one in releases if _runs(one)), None)
     against = None if active else _standing(view)
     if against is not None:
         reason, message = against.reason, against.message
@@ -104,7 +107,7 @@ def _conditions(
     else:
         reason = tending.reason or "Idle"
         message = tending.message or "a release can be started"
-    return with_condition(
+    told = with_condition(
         rollout.status.conditions,
         READY,
         holds=against is None,
@@ -112,6 +115,28 @@ def _conditions(
         message=message,
         now=now,
     )
+    because = _because(releases, tending) if against is None else None
+    return with_abnormal(told, because, now)
+
+
+def _because(releases: list[Release], tending: Tending) -> Because | None:
+    """Say what is on its way, or what is not and waits for somebody."""
+    unfinished = [one for one in releases if not one.status.phase.ended]
+    if unfinished:
+        return _unfinished(min(unfinished, key=lambda one: not _runs(one)))
+    if tending.reason == "TemplateRejected":
+        return Because(Abnormal.STALLED, tending.reason, tending.message)
+    if tending.reason in RESTING:
+        return None
+    return Because(Abnormal.RECONCILING, tending.reason, tending.message)
+
+
+def _unfinished(release: Release) -> Because:
+    name, where = release.metadata.name, release.status.paused_from
+    if release.status.phase is Phase.PAUSED and where is not None:
+        told = f"Release {name} is paused: {where.reason}"
+        return Because(Abnormal.RECONCILING, "Paused", told)
+    return Because(Abnormal.RECONCILING, "Releasing", f"Release {name} is under way")
 
 
 def _standing(view: Snapshot) -> Objection | None:

@@ -124,7 +124,8 @@ def _newcomers_narrowed(draft: Draft) -> bool:
             warning=True,
         )
     if new:
-        draft.update(restore=[*draft.status.restore, *map(service_before, new)])
+        before = (service_before(draft.snapshot, service) for service in new)
+        draft.update(restore=[*draft.status.restore, *before])
         draft.do(Enter(draft.status))
         draft.do(*(Select(service.name, expected_hash(draft)) for service in new))
     return not new

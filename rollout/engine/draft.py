@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from rollout.engine.phases import check_move
 from rollout.engine.plan import Action, Enter, Event, Plan
 from rollout.engine.snapshot import Snapshot
+from rollout.engine.standing import with_standing
 from rollout.resources.conditions import with_condition, without_condition
 from rollout.resources.release import (
     TIMELINE_LIMIT,
@@ -74,6 +75,7 @@ class Draft:
         check_move(self.phase, phase)
         self.update(phase=phase, since=self.now, reason=reason, message=message, **changes)
         self.tell(told or reason, message, warning=phase in {Phase.ROLLING_BACK, Phase.FAILED})
+        self.status = with_standing(self.status, self.now)
         self.do(Enter(self.status))
 
     def mark(self, name: str) -> datetime:
@@ -123,7 +125,8 @@ class Draft:
 
     def plan(self) -> Plan:
         """Seal the plan."""
-        return Plan(tuple(self.actions), self.status, tuple(self.events), self.look_again)
+        status = with_standing(self.status, self.now)
+        return Plan(tuple(self.actions), status, tuple(self.events), self.look_again)
 
 
 Need: TypeAlias = Callable[[Draft], bool]

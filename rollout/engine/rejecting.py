@@ -29,10 +29,10 @@ def rejection(draft: Draft) -> tuple[Action, ...]:
         return ()
     if not rollout.spec.by_template or rollout.metadata.deletion_timestamp is not None:
         return ()
-    hash_, known = fingerprint(target.template), rollout.status.rejected
-    if hash_ != fingerprint(shipped) or (known is not None and known.template_hash == hash_):
-        return ()
+    hash_ = fingerprint(target.template)
     rejected = Rejected(template_hash=hash_, release=snapshot.release.metadata.name)
+    if hash_ != fingerprint(shipped) or rollout.status.rejected == rejected:
+        return ()
     return (WriteRollout(rollout.status.held, rejected),)
 
 

@@ -114,7 +114,7 @@ def what_was_there(snapshot: Snapshot) -> list[Saved]:
         found.append(
             Saved(kind="Deployment", name=target.name, uid=target.uid, fields=dict(fields))
         )
-    return [*found, *map(service_before, snapshot.every_service)]
+    return [*found, *(service_before(snapshot, one) for one in snapshot.every_service)]
 
 
 def _paused_before(snapshot: Snapshot, target: DeploymentView) -> bool:
@@ -123,7 +123,19 @@ def _paused_before(snapshot: Snapshot, target: DeploymentView) -> bool:
     return held.paused if held is not None and held.uid == target.uid else target.paused
 
 
-def service_before(service: ServiceView) -> Saved:
-    """Return how a Service was: as an earlier release noted, else as it is."""
-    kept = service.saved or {"spec.selector.pod-template-hash": service.pinned}
-    return Saved(kind="Service", name=service.name, uid=service.uid, fields=dict(kept))
+def service_before(snapshot: Snapshot, service: ServiceView) -> Saved:
+    """Return how a Service was: as an earlier release noted, else as it is.
+
+    What was absent is left out. A null in a list does not survive the Lua of Argo CD, which would
+    then write this list anew with each of its buttons. A hash of the target's own is never the
+    user's: somebody has written back what an earlier release had put there.
+    """
+    kept = {**service.fields, **(service.saved or {})}
+    left = set(hashes(snapshot.target))
+    there = {field: value for field, value in kept.items() if value not in {None, *left}}
+    return Saved(kind="Service", name=service.name, uid=service.uid, fields=there)
+
+
+def hashes(target: DeploymentView | None) -> tuple[str, ...]:
+    """Every pod-template-hash that a Deployment has had, as far as its ReplicaSets tell."""
+    return tuple(pods.hash for pods in target.pod_sets) if target is not None else ()

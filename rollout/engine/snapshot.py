@@ -92,6 +92,8 @@ class ServiceView:
     """pod-template-hash in its selector."""
     latch: str | None = None
     saved: Mapping[str, Any] | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """Each field that a release changes, and its value now; null: it is absent."""
     publish_not_ready: bool = False
     strangers: tuple[str, ...] = ()
     """Pods that it selects and that neither the target nor the candidate owns."""

@@ -20,12 +20,14 @@ from rollout.engine.plan import (
     Event,
     PauseTarget,
     RemoveFinalizer,
+    RestoreService,
     RestoreTarget,
     WriteRollout,
 )
-from rollout.engine.snapshot import DeploymentView, Snapshot
+from rollout.engine.saving import hashes
+from rollout.engine.snapshot import DeploymentView, ServiceView, Snapshot
 from rollout.resources.rollout import Held, Rejected, Rollout
-from rollout.resources.words import RESTORE_FINALIZER
+from rollout.resources.words import RESTORE_FINALIZER, RETRY
 from rollout.resources.writes import Kind
 
 LOOK_AGAIN: Final = timedelta(seconds=5)
@@ -51,8 +53,9 @@ def tend(snapshot: Snapshot, names: frozenset[str], now: datetime) -> Tending:
     Releases there are, so that a new one gets a name of its own.
     """
     rollout, target = snapshot.rollout, snapshot.target
-    if rollout is None:
-        return Tending()
+    narrowed = _left_narrowed(snapshot)
+    if rollout is None or narrowed is not None:
+        return narrowed or Tending()
     if rollout.metadata.deletion_timestamp is not None or not rollout.spec.by_template:
         return let_go(snapshot)
     held = rollout.status.held
@@ -63,6 +66,29 @@ def tend(snapshot: Snapshot, names: frozenset[str], now: datetime) -> Tending:
     if not _is_held(rollout, target):
         return _hold(snapshot, rollout, target, now)
     return _watch(snapshot, rollout, target) or _release(snapshot, target, names, now)
+
+
+def _left_narrowed(snapshot: Snapshot) -> Tending | None:
+    """Widen a Service that selects one hash of the target's while nothing runs.
+
+    A tool that writes back what it has seen, as Argo CD does with what it ignores, may do so just
+    after the release has given the Service its own selector back. The next change of the template
+    would leave such a Service without pods.
+    """
+    left = [s for s in snapshot.services if s.saved is None and s.pinned in hashes(snapshot.target)]
+    if not left:
+        return None
+    events = tuple(Event("SelectorLeft", _narrow(service), warning=True) for service in left)
+    actions = tuple(RestoreService(service.name) for service in left)
+    return Tending(actions, "Settling", events[0].message, events)
+
+
+def _narrow(service: ServiceView) -> str:
+    who = service.changed_by or "somebody"
+    return (
+        f"Service {service.name} was narrowed to {service.pinned} by {who} while no release runs: "
+        "it has its own selector again"
+    )
 
 
 def _is_held(rollout: Rollout, target: DeploymentView) -> bool:
@@ -142,12 +168,20 @@ def _watch(snapshot: Snapshot, rollout: Rollout, target: DeploymentView) -> Tend
     served = serves(target, rejected)
     if rejected is not None and (rejected.template_hash != hash_ or served):
         return Tending((WriteRollout(rollout.status.held, None),))
-    if rejected is not None:
+    if rejected is not None and not _retried(rollout, rejected):
         return Tending(reason="TemplateRejected", message=_taken_back(snapshot, rejected))
     if not served:
         return None
     told = f"waits for a change of the template of Deployment {target.name}"
     return Tending(reason="WaitsForTemplate", message=told)
+
+
+def _retried(rollout: Rollout, rejected: Rejected) -> bool:
+    """Whether somebody wants the template tried once more who can write to nothing but the Rollout.
+
+    The next attempt is another Release: whoever takes that one back is not retried by this.
+    """
+    return rollout.metadata.annotations.get(RETRY) == rejected.release
 
 
 def _taken_back(snapshot: Snapshot, rejected: Rejected) -> str:

@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     WAITS = 4
     RUNNING = 5
     NOT_DONE = 6
+    PARTLY = 7
 
 
 MEANING = {
@@ -25,6 +26,7 @@ MEANING = {
     ExitCode.WAITS: "the release waits on a person",
     ExitCode.RUNNING: "the release was still running when the time to wait was over",
     ExitCode.NOT_DONE: "the release failed, was cancelled or superseded",
+    ExitCode.PARTLY: "`rollout convert` has converted what it could; something has no equal",
 }
 
 

@@ -163,7 +163,8 @@ class Saved(Model):
     name: str = Field(description="Its name.")
     uid: str = Field(default="", description="Its uid.")
     fields: dict[str, Any] = Field(
-        description="Path of each field that we change, and its value before; null: it was absent.",
+        description="Path of each field that we change, and its value before; one that was absent "
+        "is left out.",
         json_schema_extra=OPEN,
     )
 

@@ -29,6 +29,15 @@ RESTORE: Final = "rollout.dev/restore"
 LATCH: Final = "rollout.dev/latch"
 EPOCH: Final = "rollout.dev/epoch"
 ANSWERS: Final = "rollout.dev/answers"
+RETRY: Final = "rollout.dev/retry"
+"""On a Rollout: the Release that took the waiting template back, which is to be tried again."""
+
+# What others read: Flux leaves an object alone while this annotation says so, and knows those
+# that it has applied by these labels.
+FLUX_NAME: Final = "kustomize.toolkit.fluxcd.io/name"
+FLUX_NAMESPACE: Final = "kustomize.toolkit.fluxcd.io/namespace"
+FLUX_RECONCILE: Final = "kustomize.toolkit.fluxcd.io/reconcile"
+FLUX_DISABLED: Final = "disabled"
 
 # Finalizers.
 RESTORE_FINALIZER: Final = "rollout.dev/restore"

@@ -223,9 +223,10 @@ class World:
         rollouts = self.all(Kind.ROLLOUT)
         mine = next((r for r in rollouts if r["metadata"]["name"] == release.spec.rollout), None)
         verdict = self.judge.verdict(release.status, self.time)
-        return replace(self._around(raw, mine), verdict=verdict)
+        return replace(self.around(raw, mine), verdict=verdict)
 
-    def _around(self, release: Object, rollout: Object | None) -> Objects:
+    def around(self, release: Object, rollout: Object | None) -> Objects:
+        """Read all that a decision about a Release looks at, whether or not that one is there."""
         return Objects(
             release=release,
             rollout=rollout,
@@ -294,7 +295,7 @@ class World:
         if raw is None:
             return 0, Tending()
         mine = [r for r in self.all(Kind.RELEASE) if r["spec"]["rollout"] == rollout]
-        objects, tending = tended(self._around(raw, raw), mine, self.time)
+        objects, tending = tended(self.around(raw, raw), mine, self.time)
         count = 0
         try:
             for action in tending.actions:

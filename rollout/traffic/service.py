@@ -1,16 +1,31 @@
-"""A Service as a router: which pod-template-hash its selector is narrowed to."""
+"""A Service as a router: which pod-template-hash its selector is narrowed to.
+
+`spec.selector` is atomic for a server-side apply, so Flux takes the user's own selector back at
+each of its intervals. A Service that Flux has applied says from the first patch to the last that
+Flux is to leave it alone, in the same patches as the selector.
+"""
 
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from rollout.resources.guarded import merge
-from rollout.resources.objects import annotations_of, name_of
-from rollout.resources.words import EPOCH, LATCH, POD_TEMPLATE_HASH, RESTORE
+from rollout.resources.objects import annotations_of, labels_of, name_of
+from rollout.resources.words import (
+    EPOCH,
+    FLUX_DISABLED,
+    FLUX_NAME,
+    FLUX_NAMESPACE,
+    FLUX_RECONCILE,
+    LATCH,
+    POD_TEMPLATE_HASH,
+    RESTORE,
+)
 from rollout.resources.writes import Kind, Object, Patch, Write
 from rollout.traffic.notes import read_note, write_note
 from rollout.traffic.router import ALL, Settings, Split, Steered, UnreachableSplitError, View
 
 FIELD: Final = f"spec.selector.{POD_TEMPLATE_HASH}"
+LEFT_ALONE: Final = f"metadata.annotations.{FLUX_RECONCILE}"
 
 
 class ServiceRouter:
@@ -60,7 +75,7 @@ class ServiceRouter:
         if noted is not None:
             return noted
         found = pinned(service)
-        return {FIELD: None if found in self._hashes else found}
+        return {**as_it_is(service), FIELD: None if found in self._hashes else found}
 
 
 def selector_of(service: Object) -> Mapping[str, str]:
@@ -78,6 +93,32 @@ def pinned(service: Object) -> str | None:
     return selector_of(service).get(POD_TEMPLATE_HASH)
 
 
+def as_it_is(service: Object) -> dict[str, Any]:
+    """Return each field that a release changes, and its value now; None: it is absent."""
+    found: dict[str, Any] = {FIELD: pinned(service)}
+    if applied_by_flux(service):
+        found[LEFT_ALONE] = annotations_of(service).get(FLUX_RECONCILE)
+    return found
+
+
+def applied_by_flux(service: Object) -> bool:
+    """Whether a Kustomization of Flux applies this Service again and again."""
+    return {FLUX_NAME, FLUX_NAMESPACE} <= set(labels_of(service))
+
+
+def _notes(service: Object, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Say which annotations a Service of a running release lacks."""
+    notes, known = annotations_of(service), {FIELD: None, **before}
+    wanted: dict[str, Any] = {}
+    if applied_by_flux(service):
+        known.setdefault(LEFT_ALONE, notes.get(FLUX_RECONCILE))
+        if notes.get(FLUX_RECONCILE) != FLUX_DISABLED:
+            wanted[FLUX_RECONCILE] = FLUX_DISABLED
+    if RESTORE not in notes or known != before:
+        wanted[RESTORE] = write_note(known)
+    return wanted
+
+
 def select(
     service: Object, hash_: str, before: Mapping[str, Any], *, latch: str | None = None
 ) -> Patch | None:
@@ -86,9 +127,7 @@ def select(
     None when it is narrowed so already.
     """
     notes = annotations_of(service)
-    wanted: dict[str, Any] = {}
-    if RESTORE not in notes:
-        wanted[RESTORE] = write_note(before)
+    wanted = _notes(service, before)
     if latch is not None and notes.get(LATCH) != latch:
         wanted[LATCH] = latch
     if pinned(service) == hash_ and not wanted:
@@ -102,8 +141,7 @@ def widen(service: Object, before: Mapping[str, Any]) -> Patch | None:
 
     None when it does already.
     """
-    notes = annotations_of(service)
-    wanted = {} if RESTORE in notes else {RESTORE: write_note(before)}
+    wanted = _notes(service, before)
     if pinned(service) is None and not wanted:
         return None
     body: dict[str, Any] = {"spec": {"selector": {POD_TEMPLATE_HASH: None}}}
@@ -117,6 +155,9 @@ def restore(service: Object, hashes: Collection[str], before: Mapping[str, Any])
     """
     notes = annotations_of(service)
     removed: dict[str, Any] = {key: None for key in (RESTORE, LATCH, EPOCH) if key in notes}
+    told = LEFT_ALONE in before or applied_by_flux(service)
+    if told and notes.get(FLUX_RECONCILE) == FLUX_DISABLED != before.get(LEFT_ALONE):
+        removed[FLUX_RECONCILE] = before.get(LEFT_ALONE)
     ours = pinned(service) in hashes
     if not removed and not ours:
         return None

@@ -12,7 +12,7 @@ from rollout.traffic import ingress as routes
 from rollout.traffic.notes import read_note
 from rollout.traffic.registry import Means, router
 from rollout.traffic.router import Settings, Steered, View
-from rollout.traffic.service import own_selector
+from rollout.traffic.service import as_it_is, own_selector
 from rollout.traffic.side import side_service_name
 from rollout.translation.deployments import alive, field_manager
 from rollout.translation.discovery import Found
@@ -69,6 +69,7 @@ def service_view(scene: Scene, service: Object) -> ServiceView:
         pinned=view.hash,
         latch=view.latch,
         saved=read_note(annotations_of(service)),
+        fields=as_it_is(service),
         publish_not_ready=bool(spec.get("publishNotReadyAddresses", False)),
         strangers=_strangers(scene, service),
         changed_by=field_manager(service, ("f:spec", "f:selector")),

@@ -29,8 +29,10 @@ from tests.engine.commits import (
     held,
     idle,
     lose_notes,
+    narrow_again,
     releases,
     remembered,
+    retry,
     reverted,
     start,
     superseded,
@@ -38,6 +40,7 @@ from tests.engine.commits import (
     weighed,
     while_,
     whole_again,
+    wide,
 )
 from tests.engine.stories import delete, scale, unpause
 
@@ -94,6 +97,44 @@ STORIES: tuple[Story, ...] = (
         (by_person("v2"), good("v2")),
         "v2",
         "v2",
+    ),
+    Story(
+        "a commit that a person took back goes out when the Rollout says so",
+        (
+            FIRST,
+            Deed(weighed("v2", 20), ask("v2", "rollback")),
+            Deed(remembered, retry),
+        ),
+        (by_person("v2"), good("v2")),
+        "v2",
+        "v2",
+    ),
+    Story(
+        "a Service that a tool narrows between two commits",
+        (
+            FIRST,
+            Deed(ended("v2", Phase.SUCCEEDED), narrow_again),
+            Deed(wide, commit("v3")),
+        ),
+        (good("v2"), good("v3")),
+        "v3",
+        "v3",
+    ),
+    Story(
+        "a Service that a tool narrows right after a bad commit",
+        (FIRST, Deed(remembered, narrow_again), Deed(wide, commit("v3"))),
+        (bad("v2"), good("v3")),
+        "v3",
+        "v3",
+        judge=BAD2,
+    ),
+    Story(
+        "a bad commit is tried again once when the Rollout says so",
+        (FIRST, Deed(remembered, retry)),
+        (bad("v2"), bad("v2")),
+        "v2",
+        "v1",
+        judge=BAD2,
     ),
     Story(
         "another version goes out by hand after a bad commit",

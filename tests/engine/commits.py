@@ -10,7 +10,7 @@ from typing import Any
 
 from rollout.analysis.verdict import Reason, ReleaseVerdict, Verdict
 from rollout.resources.release import Phase, Release, ReleaseStatus
-from rollout.resources.words import LATCH, RESTORE
+from rollout.resources.words import LATCH, POD_TEMPLATE_HASH, RESTORE, RETRY
 from rollout.resources.writes import Kind
 from rollout.simulate.world import Judge, World
 from tests.build import canary, deployment, ingress, release, rollout, service
@@ -211,6 +211,28 @@ def ask(tag: str, type_: str, number: int = 1) -> Act:
 def start(name: str, tag: str) -> Act:
     """Start a release by hand."""
     return lambda world: (world.create(release(name, tag)), None)[1]
+
+
+def narrow_again(world: World) -> None:
+    """Have the Service select the pods that serve, as a tool does that saw it so a moment ago."""
+    (serving,) = (s for s in world.all(Kind.REPLICA_SET) if s["spec"].get("replicas"))
+    hash_ = serving["metadata"]["labels"][POD_TEMPLATE_HASH]
+    world.patch(Kind.SERVICE, "web", {"spec": {"selector": {POD_TEMPLATE_HASH: hash_}}})
+
+
+def wide(world: World) -> bool:
+    """When the Service selects all pods, and nothing runs."""
+    found = world.get(Kind.SERVICE, "web")
+    assert found is not None
+    return idle(world) and POD_TEMPLATE_HASH not in found["spec"]["selector"]
+
+
+def retry(world: World) -> None:
+    """Have the template that was taken back tried again, by a word on the Rollout alone."""
+    raw = world.get(Kind.ROLLOUT, "web")
+    assert raw is not None
+    notes = {RETRY: raw["status"]["rejected"]["release"]}
+    world.patch(Kind.ROLLOUT, "web", {"metadata": {"annotations": notes}})
 
 
 def drop(tag: str) -> Act:

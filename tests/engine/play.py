@@ -59,6 +59,8 @@ class Play:
         if after is not None and now and BEHIND not in self.done:
             self.done.add(BEHIND)
             after.act(self.world)
+        if self.story.always is not None:
+            self.story.always(self.world)
 
     def others(self) -> None:
         """Have the controller look at the other releases, as it does in turn."""

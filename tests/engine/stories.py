@@ -76,6 +76,8 @@ class Story:
     """Whether somebody touches what selects pods: then a Service may be wide for a moment."""
     after: Written | None = None
     """A write of the controller, and what somebody does right behind it, whatever it does next."""
+    always: Act | None = None
+    """What somebody does after each write of the controller."""
     weighted: bool = True
     """Whether a share is a weight; else the Services select both versions and pods make it."""
     in_place: bool = False

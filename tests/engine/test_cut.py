@@ -4,6 +4,7 @@ import pytest
 
 from tests.engine.cuts import sweep
 from tests.engine.every_write import EVERY_WRITE
+from tests.engine.flux import FLUX
 from tests.engine.hands import HANDS
 from tests.engine.modes import MODES
 from tests.engine.play import Play, check_end, with_sweep
@@ -14,11 +15,13 @@ from tests.engine.variety import VARIETY
 
 WHOLE = (*PLAIN, *TROUBLES)
 """Cut after every write in every full run."""
-THINNED = (*HANDS, *VARIETY, *MODES, *EVERY_WRITE)
+THINNED = (*HANDS, *FLUX, *VARIETY, *MODES, *EVERY_WRITE)
 """Many, and much like those: cut after some writes, and after all with `--every-cut`."""
 
 
-@pytest.mark.parametrize("story", with_sweep([*WHOLE, *HANDS], [*VARIETY, *MODES, *EVERY_WRITE]))
+@pytest.mark.parametrize(
+    "story", with_sweep([*WHOLE, *HANDS, *FLUX], [*VARIETY, *MODES, *EVERY_WRITE])
+)
 def test_a_story_ends_as_it_must(story: Story) -> None:
     play = Play(story)
     play.tell()

@@ -1,11 +1,13 @@
 """Stories of releases that are asked for in another way, or have company."""
 
+from datetime import timedelta
 from typing import Any, Final
 
 from rollout.resources.policy import Then
 from rollout.resources.release import Phase
 from rollout.simulate.world import Judge
 from tests.build import blue_green, deployment, ingress, release, rollout, service
+from tests.engine.commits import narrow_again
 from tests.engine.stories import Deed, Story, act, at_weight, edit, in_phase, unpause, waiting
 from tests.engine.trouble import both, create, with_
 
@@ -67,6 +69,20 @@ VARIETY: Final[tuple[Story, ...]] = (
             (Then.ROLLBACK, Phase.ROLLED_BACK, "ProviderFailed"),
             (Then.ADVANCE, Phase.SUCCEEDED, "Succeeded"),
         )
+    ),
+    Story(
+        "a Service that a tool narrows just before the release begins",
+        Phase.SUCCEEDED,
+        "Succeeded",
+        deeds=(Deed(in_phase(Phase.PENDING), narrow_again),),
+        notes=False,
+    ),
+    Story(
+        "never decided",
+        Phase.PAUSED,
+        "Undecided",
+        judge=Judge(takes=timedelta(days=1)),
+        waits="Undecided",
     ),
     Story(
         "metrics cannot be read, rolled back by a person",

@@ -13,7 +13,16 @@ from rollout.engine.plan import (
     Widen,
 )
 from rollout.resources.release import Phase, Release
-from rollout.resources.words import EPOCH, LATCH, POD_TEMPLATE_HASH, RESTORE, TRACK
+from rollout.resources.words import (
+    EPOCH,
+    FLUX_DISABLED,
+    FLUX_NAME,
+    FLUX_RECONCILE,
+    LATCH,
+    POD_TEMPLATE_HASH,
+    RESTORE,
+    TRACK,
+)
 from rollout.resources.writes import Kind, Object
 from rollout.simulate.world import World
 from tests.engine.stories import Story
@@ -245,6 +254,8 @@ class Watch:
             notes = service["metadata"].get("annotations") or {}
             assert not pinned or RESTORE in notes, f"I5: {service['metadata']['name']}"
             assert not pinned or release.status.restore, "I5: nothing was written down"
+            left = notes.get(FLUX_RECONCILE) == FLUX_DISABLED
+            assert not pinned or FLUX_NAME not in labels or left, "Flux will widen it"
 
     def only_known_versions_serve(self, release: Release) -> None:
         """I8."""
@@ -293,6 +304,8 @@ def all_is_given_back(world: World, story: Story, before: dict[str, Object]) -> 
         assert EPOCH not in notes, key
         if kind == "SERVICE":
             assert new["spec"]["selector"] == old["spec"]["selector"], key
+            flux = (old["metadata"].get("annotations") or {}).get(FLUX_RECONCILE)
+            assert notes.get(FLUX_RECONCILE) == flux, key
         if kind == "DEPLOYMENT":
             paused = story.paused or story.edited
             assert bool(new["spec"].get("paused")) == paused, key

@@ -139,8 +139,7 @@ class Stage:
         self._metrics()
         self._gate()
         routes = [shop.ingress()] if self.scenario.routed else []
-        for body in (self._deployment(), shop.service(), *routes, self._rollout()):
-            self.create(body)
+        self._bring(self._deployment(), shop.service(), *routes, self._rollout())
         for body in self.scenario.also:
             time.sleep(1.0 if body["kind"] == "Rollout" else 0.0)  # the later one is refused
             self.create(body)
@@ -161,6 +160,11 @@ class Stage:
         """Wait until the watches know what was just done."""
         self.releases.catch_up()
         self.rollouts.catch_up()
+
+    def _bring(self, *bodies: Object) -> None:
+        """Have the user's objects come into the cluster."""
+        for body in bodies:
+            self.create(body)
 
     def _gate(self) -> None:
         if not self.scenario.gated:

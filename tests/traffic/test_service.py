@@ -3,12 +3,22 @@
 import json
 from typing import Any
 
-from rollout.resources.words import LATCH, POD_TEMPLATE_HASH, RESTORE
+import pytest
+
+from rollout.resources.words import (
+    FLUX_DISABLED,
+    FLUX_NAME,
+    FLUX_NAMESPACE,
+    FLUX_RECONCILE,
+    LATCH,
+    POD_TEMPLATE_HASH,
+    RESTORE,
+)
 from rollout.resources.writes import Create, Kind, Object, Patch, PatchType, Write
 from rollout.simulate import SimulatedCluster
 from rollout.simulate.world import START
 from rollout.traffic.router import Settings, Split, Steered
-from rollout.traffic.service import FIELD, ServiceRouter, pinned
+from rollout.traffic.service import FIELD, LEFT_ALONE, ServiceRouter, pinned
 from tests import build
 
 
@@ -28,6 +38,13 @@ def one(writes: tuple[Write, ...]) -> Patch | None:
     return None
 
 
+def said(patch: Patch | None) -> tuple[Any, Any]:
+    """What one patch says of the selector, and to Flux."""
+    assert patch is not None
+    assert isinstance(patch.body, dict)
+    return patch.body["spec"]["selector"], patch.body["metadata"]["annotations"][FLUX_RECONCILE]
+
+
 class Server:
     """A server with the user's Service on it."""
 
@@ -41,6 +58,22 @@ class Server:
     def apply(self, patch: Patch | None) -> None:
         assert patch is not None
         self.cluster.apply(patch)
+
+    def annotate(self, **notes: str | None) -> None:
+        body = {"metadata": {"annotations": {FLUX_RECONCILE: None, **notes}}}
+        self.cluster.apply(Patch(Kind.SERVICE, "default", "web", PatchType.MERGE, body))
+
+    def flux(self) -> None:
+        """Have Flux put its labels on the Service."""
+        body = {"metadata": {"labels": {FLUX_NAME: "shop", FLUX_NAMESPACE: "flux-system"}}}
+        self.cluster.apply(Patch(Kind.SERVICE, "default", "web", PatchType.MERGE, body))
+
+    def word(self) -> str | None:
+        """What the Service says to Flux."""
+        found: str | None = (self.service()["metadata"].get("annotations") or {}).get(
+            FLUX_RECONCILE
+        )
+        return found
 
     def user(self, **selector: Any) -> None:
         own = {**self.service()["spec"]["selector"], **selector}
@@ -125,3 +158,64 @@ def test_a_note_that_was_lost_does_not_keep_the_selector_narrowed() -> None:
     router = ServiceRouter(Settings("", hashes={"abc"}, saved={"web": {FIELD: None}}))
     server.apply(one(router.restore(Steered(server.service()))))
     assert pinned(server.service()) is None
+
+
+def test_flux_is_told_in_the_patch_that_narrows_and_in_the_one_that_restores() -> None:
+    server = Server()
+    server.flux()
+    narrowed = select(server.service(), "abc")
+    assert said(narrowed) == ({POD_TEMPLATE_HASH: "abc"}, FLUX_DISABLED)
+    server.apply(narrowed)
+    note = json.loads(server.service()["metadata"]["annotations"][RESTORE])
+    assert note == {FIELD: None, LEFT_ALONE: None}
+    restored = restore(server.service(), {"abc"})
+    assert said(restored) == ({POD_TEMPLATE_HASH: None}, None)
+    server.apply(restored)
+    assert server.word() is None
+
+
+def test_flux_is_not_mentioned_to_a_service_that_it_has_not_applied() -> None:
+    server = Server()
+    server.apply(select(server.service(), "abc"))
+    assert server.word() is None
+
+
+@pytest.mark.parametrize("own", ["enabled", FLUX_DISABLED])
+def test_what_the_user_has_told_flux_comes_back(own: str) -> None:
+    server = Server()
+    server.flux()
+    server.annotate(**{FLUX_RECONCILE: own})
+    server.apply(select(server.service(), "abc"))
+    assert server.word() == FLUX_DISABLED
+    server.apply(restore(server.service(), {"abc"}))
+    assert server.word() == own
+
+
+def test_what_the_user_tells_flux_meanwhile_stays() -> None:
+    server = Server()
+    server.flux()
+    server.apply(select(server.service(), "abc"))
+    server.annotate(**{FLUX_RECONCILE: "enabled"})
+    server.apply(restore(server.service(), {"abc"}))
+    assert server.word() == "enabled"
+
+
+def test_a_note_of_before_flux_came_learns_what_was_said_to_it() -> None:
+    server = Server()
+    server.apply(select(server.service(), "abc"))
+    server.flux()
+    server.apply(select(server.service(), "def"))
+    assert server.word() == FLUX_DISABLED
+    server.apply(restore(server.service(), {"abc", "def"}))
+    assert server.word() is None
+    assert pinned(server.service()) is None
+
+
+def test_a_note_that_was_lost_does_not_keep_flux_away() -> None:
+    server = Server()
+    server.flux()
+    server.annotate(**{FLUX_RECONCILE: FLUX_DISABLED})
+    server.user(**{POD_TEMPLATE_HASH: "abc"})
+    router = ServiceRouter(Settings("", hashes={"abc"}, saved={"web": {}}))
+    server.apply(one(router.restore(Steered(server.service()))))
+    assert server.word() is None

@@ -1,0 +1,179 @@
+"""Metrics of several templates gathered into the one policy that a Rollout has."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from rollout.convert.conditions import Limits
+from rollout.convert.draft import Draft
+from rollout.convert.recognise import Recognised, parsed
+from rollout.resources.duration import format_duration
+from rollout.resources.policy import RolloutPolicySpec
+from rollout.resources.words import API_VERSION
+
+MOST: Final = 16
+LONGEST_NAME: Final = 63
+LONGEST_QUERY: Final = 4000
+MOST_FAILURES: Final = 100
+TIME_DECIDES: Final = {"hold": "10s", "then": "Advance"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A metric of the input, as a number within limits and, where proved, as something better."""
+
+    name: str
+    query: str
+    limits: Limits
+    better: Recognised | None
+    provider: dict[str, Any]
+    failures: dict[str, int] = field(default_factory=dict)
+    ignored: bool = False
+    notes: tuple[str, ...] = ()
+    interval: timedelta | None = None
+    warmup: timedelta = timedelta(0)
+
+
+@dataclass
+class Gathered:
+    """What is to be judged; grows metric by metric."""
+
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[tuple[str, ...]] = field(default_factory=list)
+    preset: str = ""
+    provider: dict[str, Any] = field(default_factory=dict)
+    provider_note: str = ""
+    matchers: tuple[dict[str, str], ...] = ()
+    interval: timedelta | None = None
+    warmup: timedelta = timedelta(0)
+
+    def add(self, asked: Asked) -> str:
+        """Take a metric, and say as what: `Ratio`, `Latency` or `Value`.
+
+        Raises ValueError, with the reason and what to do, when the policy cannot have it.
+        """
+        self._fitting(asked)
+        body = self._better(asked) or self._number(asked)
+        name = self._free(asked.name)
+        kind = str(body.pop("kind"))
+        on_fail = {"onFail": "Ignore"} if asked.ignored else {}
+        metric = {"name": name, "kind": kind, **on_fail, **body}
+        _valid(metric, asked.provider)
+        self.provider = asked.provider
+        if kind != "Value" and asked.better is not None:
+            self.matchers = asked.better.track_matchers
+        self.metrics.append(metric)
+        own = asked.better.notes if asked.better and kind != "Value" else asked.limits.notes
+        self.notes.append((*own, *asked.notes))
+        if asked.interval is not None and kind == "Value":
+            self.interval = min(self.interval or asked.interval, asked.interval)
+        self.warmup = max(self.warmup, asked.warmup)
+        return kind
+
+    def built_in(self, name: str, body: dict[str, Any], notes: tuple[str, ...]) -> None:
+        """Take a metric of the preset's counters.
+
+        Raises ValueError when the policy is full.
+        """
+        if len(self.metrics) >= MOST:
+            raise ValueError(f"a policy has at most {MOST} metrics: leave this one out")
+        self.metrics.append({"name": self._free(name), **body})
+        self.notes.append(notes)
+
+    def _fitting(self, asked: Asked) -> None:
+        if len(self.metrics) >= MOST:
+            raise ValueError(f"a policy has at most {MOST} metrics: leave this one out")
+        if self.provider and self.provider != asked.provider:
+            raise ValueError(
+                f"a policy asks one Prometheus, and this one ({asked.provider['address']}) is not "
+                "that of the metrics before it: bring both metrics into one Prometheus"
+            )
+        if len(asked.query) > LONGEST_QUERY:
+            raise ValueError(f"the query is longer than {LONGEST_QUERY} characters: shorten it")
+        try:
+            parsed(asked.query)
+        except ValueError as error:
+            raise ValueError(f"the query is no PromQL ({error}): correct it") from error
+        low, high = asked.limits.min, asked.limits.max
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"no value is at least {low:g} and at most {high:g}: correct one")
+
+    def _better(self, asked: Asked) -> dict[str, Any] | None:
+        """Give the metric by counters, if its sides are told apart as those before it."""
+        found = asked.better
+        if found is None or (self.matchers and self.matchers != found.track_matchers):
+            return None
+        if self.preset:
+            return None
+        return dict(found.body)
+
+    @staticmethod
+    def _number(asked: Asked) -> dict[str, Any]:
+        failures = {"failures": asked.failures} if asked.failures else {}
+        return {"kind": "Value", "query": asked.query, **asked.limits.given, **failures}
+
+    def _free(self, name: str) -> str:
+        plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[: LONGEST_NAME - 3].strip("-")
+        taken = {metric["name"] for metric in self.metrics}
+        wanted = [plain or "metric", *(f"{plain or 'metric'}-{n}" for n in range(2, MOST + 2))]
+        return next(one for one in wanted if one not in taken)
+
+    def draft(self, name: str, namespace: str, origin: str) -> Draft:
+        """Word the policy."""
+        metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+        body = {"apiVersion": API_VERSION, "kind": "RolloutPolicy", "metadata": metadata}
+        draft = Draft({**body, "spec": self._spec()}, origin=origin)
+        for index, said in enumerate(self.notes):
+            for one in said:
+                draft.note(one[0].upper() + one[1:] + ".", "spec", "metrics", index)
+        if self.provider_note:
+            draft.note(self.provider_note, "spec", "provider")
+        return draft
+
+    def _spec(self) -> dict[str, Any]:
+        spec: dict[str, Any] = {"preset": self.preset} if self.preset else {}
+        if self.provider:
+            spec["provider"] = {"kind": "Prometheus", **self.provider}
+            if self.matchers:
+                spec["provider"]["trackMatchers"] = [dict(one) for one in self.matchers]
+        if self.metrics:
+            spec["metrics"] = self.metrics
+        if self.interval is not None:
+            spec["interval"] = format_duration(self.interval)
+        if self.warmup:
+            spec["warmup"] = format_duration(self.warmup)
+        return spec
+
+
+def _valid(metric: dict[str, Any], provider: dict[str, Any]) -> None:
+    """Raise ValueError for what a policy would not take."""
+    try:
+        RolloutPolicySpec.model_validate(
+            {"provider": {"kind": "Prometheus", **provider}, "metrics": [metric]}
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = str(first["loc"][-1]) if first["loc"] else ""
+        said = f"{field} {first.get('input')!r}: {first['msg'].removeprefix('Value error, ')}"
+        raise ValueError(f"a policy does not take it ({said}): correct it") from error
+
+
+def unjudged(name: str, namespace: str, origin: str) -> Draft:
+    """Word the policy of something that nothing judged before: missing metrics hold nothing up."""
+    draft = Gathered().draft(name, namespace, origin)
+    draft.body["spec"] = {"noData": dict(TIME_DECIDES), "providerError": dict(TIME_DECIDES)}
+    draft.note(
+        "Nothing was judged before. Errors and latency of the pods are judged where the pods show "
+        "them; where they do not, time alone decides, as before.",
+        "spec",
+    )
+    return draft
+
+
+def failures(allowed: int, of: int | None) -> dict[str, int]:
+    """Fail at one bad measurement more than allowed, among as many as there were."""
+    count = min(allowed + 1, MOST_FAILURES)
+    return {"count": count, "of": min(max(of or MOST_FAILURES, count), MOST_FAILURES)}

@@ -1,0 +1,183 @@
+// Program flux is the parts of Flux that meet a release, in one file.
+//
+// The first argument names the part: `status` says what kstatus, by which Flux waits for health,
+// makes of objects; `apply` keeps a namespace as a folder has it, by Flux's own apply engine with
+// the options of its kustomize-controller.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	"github.com/fluxcd/pkg/ssa"
+	ssautils "github.com/fluxcd/pkg/ssa/utils"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	group      = "kustomize.toolkit.fluxcd.io"
+	controller = "kustomize-controller"
+)
+
+func main() {
+	if len(os.Args) < 2 {
+		fail(fmt.Errorf("usage: flux status|apply [flags]"))
+	}
+	var err error
+	switch os.Args[1] {
+	case "status":
+		err = statuses()
+	case "apply":
+		err = applyForever(os.Args[2:])
+	default:
+		err = fmt.Errorf("there is no part %q: status or apply", os.Args[1])
+	}
+	if err != nil {
+		fail(err)
+	}
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
+}
+
+// statuses reads objects from standard input, one JSON document a line, and answers each with a line.
+func statuses() error {
+	decoder, encoder := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
+	for decoder.More() {
+		var content json.RawMessage
+		if err := decoder.Decode(&content); err != nil {
+			return err
+		}
+		obj := &unstructured.Unstructured{}
+		if err := obj.UnmarshalJSON(content); err != nil {
+			return err
+		}
+		found, err := status.Compute(obj)
+		if err != nil {
+			return err
+		}
+		said := map[string]string{"status": found.Status.String(), "message": found.Message}
+		if err := encoder.Encode(said); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// told is one line of output: what one apply came to.
+type told struct {
+	Changed []string `json:"changed"`
+	Skipped []string `json:"skipped"`
+	Error   string   `json:"error,omitempty"`
+}
+
+func applyForever(arguments []string) error {
+	flags := flag.NewFlagSet("apply", flag.ExitOnError)
+	kubeconfig := flags.String("kubeconfig", "", "file to reach the cluster with")
+	folder := flags.String("folder", "", "folder with the manifests")
+	namespace := flags.String("namespace", "", "namespace that they go to")
+	every := flags.Duration("every", time.Second, "time between two applies")
+	_ = flags.Parse(arguments)
+	config, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
+	if err != nil {
+		return err
+	}
+	config.QPS, config.Burst = 200, 400
+	reach, err := client.New(config, client.Options{})
+	if err != nil {
+		return err
+	}
+	manager := ssa.NewResourceManager(reach, nil, ssa.Owner{Field: controller, Group: group})
+	encoder := json.NewEncoder(os.Stdout)
+	for ticker := time.NewTicker(*every); ; <-ticker.C {
+		said, err := apply(manager, *folder, *namespace)
+		if err != nil {
+			said.Error = err.Error()
+		}
+		if err := encoder.Encode(said); err != nil {
+			return err
+		}
+	}
+}
+
+func apply(manager *ssa.ResourceManager, folder, namespace string) (told, error) {
+	said := told{Changed: []string{}, Skipped: []string{}}
+	objects, err := manifests(folder)
+	if err != nil {
+		return said, err
+	}
+	for _, obj := range objects {
+		obj.SetNamespace(namespace)
+	}
+	manager.SetOwnerLabels(objects, "shop", "flux-system")
+	changes, err := manager.ApplyAllStaged(context.Background(), objects, options())
+	if changes == nil {
+		return said, err
+	}
+	for _, entry := range changes.Entries {
+		switch entry.Action {
+		case ssa.SkippedAction:
+			said.Skipped = append(said.Skipped, entry.Subject)
+		case ssa.CreatedAction, ssa.ConfiguredAction:
+			said.Changed = append(said.Changed, entry.Subject)
+		}
+	}
+	return said, err
+}
+
+func manifests(folder string) ([]*unstructured.Unstructured, error) {
+	names, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	found := []*unstructured.Unstructured{}
+	for _, name := range names {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		objects, err := ssautils.ReadObjects(file)
+		_ = file.Close()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		found = append(found, objects...)
+	}
+	return found, nil
+}
+
+// options are those of kustomize-controller (KustomizationReconciler.apply).
+func options() ssa.ApplyOptions {
+	selected := map[string]string{group + "/force": "enabled"}
+	options := ssa.DefaultApplyOptions()
+	options.ExclusionSelector = map[string]string{
+		group + "/reconcile": "disabled",
+		group + "/ssa":       "ignore",
+	}
+	options.IfNotPresentSelector = map[string]string{group + "/ssa": "ifnotpresent"}
+	options.ForceSelector = selected
+	options.Cleanup = ssa.ApplyCleanupOptions{
+		Annotations: []string{
+			"kubectl.kubernetes.io/last-applied-configuration", group + "/checksum",
+		},
+		Labels: []string{group + "/checksum"},
+		FieldManagers: []ssa.FieldManager{
+			{Name: "kubectl", OperationType: "Apply"},
+			{Name: "kubectl", OperationType: "Update"},
+			{Name: "before-first-apply", OperationType: "Update"},
+			{Name: controller, OperationType: "Update"},
+		},
+		Exclusions: map[string]string{group + "/ssa": "merge"},
+	}
+	return options
+}

@@ -1,0 +1,85 @@
+"""Flux's own apply engine every second, while releases run on the real control plane."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from rollout.resources.release import Phase
+from rollout.resources.words import FLUX_DISABLED, FLUX_RECONCILE
+from rollout.resources.writes import Kind, Object
+from tests.gitops.delivery import ByFlux
+from tests.gitops.test_argocd import (
+    BAD,
+    ENDS,
+    GOOD,
+    pinned,
+    requests_were_answered,
+    running,
+    target,
+    weight,
+)
+from tests.scenarios.commits import ready, releases
+from tests.scenarios.stage import Server
+from tests.scenarios.test_commits import QUIET_SECONDS, await_, image, outcome, said
+from tests.scenarios.test_scenarios import real
+
+__all__ = ["real"]
+pytestmark = [pytest.mark.system, pytest.mark.controlplane, pytest.mark.timeout(240)]
+
+
+def test_the_git_loop(real: Server, namespace: str, tmp_path: Path) -> None:
+    """Flux takes no selector back while a release runs, and brings all else as ever."""
+    with ByFlux(real, namespace, tmp_path) as stage:
+        stage.start_controller()
+        await_(lambda: ready(stage) == "WaitsForTemplate")
+        stage.repository.image(GOOD)
+        await_(lambda: running(stage, GOOD) and weight(stage) > 0)
+        the_service_is_left_alone(stage)
+        await_(lambda: outcome(stage) == ENDS[:1], 90)
+        the_service_is_its_owners(stage)
+        stage.repository.image(BAD)
+        await_(lambda: outcome(stage) == ENDS, 90)
+        stage.repository.revert()
+        await_(lambda: ready(stage) == "WaitsForTemplate")
+        time.sleep(QUIET_SECONDS)
+        assert outcome(stage) == ENDS, said(stage)
+        assert image(target(stage)).endswith(GOOD)
+        nothing_was_fought_over(stage)
+        assert stage.stop_controller() == 0, stage.log()
+
+
+def the_service_is_left_alone(stage: ByFlux) -> None:
+    """Selector and word to Flux are there together, and Flux heeds it."""
+    found = service(stage)
+    assert pinned(found) is not None
+    assert found["metadata"]["annotations"][FLUX_RECONCILE] == FLUX_DISABLED
+    await_(lambda: any("Service/" in one for one in stage.tool.said()[-1]["skipped"]))
+    stage.label_service("other")
+    time.sleep(2.5)
+    assert stage.team() == "other"
+
+
+def the_service_is_its_owners(stage: ByFlux) -> None:
+    """Afterwards Flux has its way again, also with what was changed meanwhile."""
+    await_(lambda: stage.team() == "shop")
+    found = service(stage)
+    assert pinned(found) is None
+    assert FLUX_RECONCILE not in (found["metadata"].get("annotations") or {})
+    assert stage.tool.said()[-1]["skipped"] == []
+
+
+def nothing_was_fought_over(stage: ByFlux) -> None:
+    requests_were_answered(stage)
+    assert all(release.status.contests == {} for release in releases(stage))
+    assert {release.status.phase for release in releases(stage)} == {
+        Phase.SUCCEEDED,
+        Phase.ROLLED_BACK,
+    }
+    assert [one["error"] for one in stage.tool.said() if one.get("error")] == []
+
+
+def service(stage: ByFlux) -> Object:
+    found = stage.get(Kind.SERVICE, "web")
+    assert found is not None
+    return found
