@@ -58,23 +58,32 @@ class Service:
         namespace = self.overlay.namespace
         self._stack.callback(self.cluster.close)
         self._stack.callback(self._remove)
-        self.apply(self.hastened(self.overlay.tag))
-        self._be_the_cloud()
+        self._put()
         agent = NodeAgent(self.cluster, Settings(f"node-{namespace}", namespace))
         self._stack.enter_context(agent)
         self.edge = self._stack.enter_context(Edge(self.cluster, EdgeSettings(namespace=namespace)))
         self.until(lambda: self.serves() == self.overlay.tag, "it serves")
-        place = ("-n", namespace, "--kubeconfig", str(self._account()))
-        controller = Forked(
-            [*place, "controller", "--pod-address-map", ADDRESS_MAP_TEXT], self._log, os.environ
-        )
+        controller = Forked(self._controller(), self._log, os.environ)
         self._stack.callback(end, controller, 10.0)
         plan = Plan(self.edge.url, host=self.overlay.host, rate=RATE, seconds=150)
         self.load = self._stack.enter_context(Load(plan))
 
-    def _account(self) -> Path:
-        """Give the controller its rights in the namespace; gives the kubeconfig it comes with."""
+    def _put(self) -> None:
+        """Have the service in the cluster, with all it needs."""
+        self.apply(self.hastened(self.overlay.tag))
+        self._be_the_cloud()
+
+    def _controller(self) -> list[str]:
+        """Give the controller its rights in the namespace; gives the words it is started with."""
         give_rights(self._plane, self.overlay.namespace)
+        return self._watching()
+
+    def _watching(self, *options: str) -> list[str]:
+        """Give the words that start a controller of the namespace, with its own account."""
+        place = ["-n", self.overlay.namespace, "--kubeconfig", str(self._account())]
+        return [*place, "controller", "--pod-address-map", ADDRESS_MAP_TEXT, *options]
+
+    def _account(self) -> Path:
         tokens = {"controller": account_token(self._plane)}
         url, ca_file = self._plane.url, self._plane.ca_file
         file = self._folder / "controller.kubeconfig"

@@ -3,19 +3,29 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from typing import TypeVar
 
 import httpx
 import pytest
-from gemini_agent import logs
+from gemini_agent import ask, logs
+from gemini_agent.__main__ import memory as memory_of
 from gemini_agent.app import create_app
 from gemini_agent.memory import Memory, Own
 from gemini_agent.settings import Dials, SettingError, Settings, read
+from redis import Redis
 from redis.exceptions import ConnectionError as RedisAwayError
+
+from rollout.sandbox.processes import end, start_bound
+from tests.controlplane.ports import ADDRESS, PortLease
+from tests.debian import REDIS
 
 T = TypeVar("T")
 PROMPT = {"prompt": "who is there"}
+PASSWORD = "open sesame"
 
 
 class Away:
@@ -113,6 +123,74 @@ def test_without_redis_a_pod_is_not_ready_but_answers_whom_it_must() -> None:
     assert ready.status_code == httpx.codes.SERVICE_UNAVAILABLE
     assert ready.json()["status"] == "redis at redis-master does not answer"
     assert get("/health", away, Away()).is_success
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Port of a real Redis that asks for a password."""
+    folder = tmp_path_factory.mktemp("redis")
+    place = ("--bind", ADDRESS, "--dir", str(folder), "--save", "", "--requirepass", PASSWORD)
+    library = f"LD_LIBRARY_PATH={REDIS.libraries()}"
+    with PortLease(1) as lease:
+        (port,) = lease.ports
+        server = str(REDIS.program("redis-server"))
+        command = ["/usr/bin/env", library, server, *place, "--port", str(port)]
+        process = start_bound(command, folder / "log")
+        await_redis(port)
+        yield port
+        end(process)
+
+
+def await_redis(port: int) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        with suppress(RedisAwayError), Redis(ADDRESS, port, password=PASSWORD) as redis:
+            redis.ping()
+            return
+        assert time.monotonic() < deadline, "Redis does not answer"
+        time.sleep(0.05)
+
+
+@pytest.mark.system
+def test_a_redis_with_a_password_is_used_by_who_knows_it(locked: int) -> None:
+    place = {"REDIS_HOST": ADDRESS, "REDIS_PORT": str(locked)}
+    known = read({**place, "REDIS_PASSWORD": PASSWORD})
+
+    async def ready_and_twice(client: httpx.AsyncClient) -> list[httpx.Response]:
+        ready = await client.get("/ready")
+        return [ready, *[await client.post("/v1/generate", json=PROMPT) for _ in range(2)]]
+
+    ready, _, again = asking(ready_and_twice, known, memory_of(known))
+    assert ready.is_success
+    assert again.json()["cached"] is True
+    for guess in ("", "wrong"):
+        guessed = read({**place, "REDIS_PASSWORD": guess})
+        answer = asking(lambda c: c.get("/ready"), guessed, memory_of(guessed))
+        assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
+
+
+def test_the_password_is_in_no_text_of_the_settings() -> None:
+    assert PASSWORD not in repr(read({"REDIS_PASSWORD": PASSWORD}))
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "said"),
+    [
+        ("", 2, "ASK_URL: '' is not an address, such as http://gemini-agent/ready"),
+        ("file:///etc/passwd", 2, "is not an address"),
+        ("http://127.0.0.1:1/ready", 1, "Connection refused"),
+    ],
+)
+def test_who_asks_is_told_why_there_is_no_answer(
+    url: str,
+    code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(os.environ, "ASK_URL", url)
+    assert ask.main() == code
+    assert said in capsys.readouterr().err
 
 
 def test_only_answers_to_people_are_counted() -> None:

@@ -8,11 +8,17 @@ from pathlib import Path
 import pytest
 
 from rollout.resources.writes import Kind
-from rollout.sandbox.agent.environment import MissingError, Source, draw, read_drawn
+from rollout.sandbox.agent.environment import (
+    MissingError,
+    Source,
+    draw,
+    expand,
+    read_drawn,
+)
 from rollout.sandbox.agent.names import table
 from rollout.sandbox.service import lookup
 from rollout.sandbox.service.dials import DialError, read_dials
-from rollout.sandbox.service.programs import SAMPLE, agent_variables, find
+from rollout.sandbox.service.programs import SAMPLE, agent_variables, find, module_of
 
 CONFIG = Source(Kind.CONFIG_MAP, "config")
 SECRET = Source(Kind.SECRET, "secret")
@@ -54,6 +60,12 @@ def test_what_is_missing_is_said_as_the_kubelet_says_it(
 def test_an_optional_source_may_be_missing() -> None:
     container = {"envFrom": [{"secretRef": {"name": "secret", "optional": True}}]}
     assert draw(read_drawn(container), {SECRET: None}, "shop") == {}
+
+
+def test_arguments_name_variables_as_the_kubelet_reads_them() -> None:
+    known = {"PASSWORD": "open $(SESAME)"}
+    assert expand("--requirepass=$(PASSWORD)", known) == "--requirepass=open $(SESAME)"
+    assert expand("$$(PASSWORD) $(UNKNOWN) $HOME", known) == "$(PASSWORD) $(UNKNOWN) $HOME"
 
 
 def test_names_stand_for_the_ready_pods_of_a_service() -> None:
@@ -116,6 +128,13 @@ def test_a_tag_dials_the_agent_by_its_variables() -> None:
 def test_a_dial_that_the_agent_lacks_is_named() -> None:
     with pytest.raises(DialError, match="'v2-linger3': gemini-agent has no dials overload and"):
         agent_variables("v2-linger3", read_dials("v2-linger3"))
+
+
+def test_a_command_runs_a_module_of_the_image() -> None:
+    assert module_of(()) == "gemini_agent.__main__"
+    assert module_of(["python", "-m", "gemini_agent.ask"]) == "gemini_agent.ask"
+    with pytest.raises(DialError, match="'sh -c true' cannot be run here; write python -m MODULE"):
+        module_of(["sh", "-c", "true"])
 
 
 def test_other_programs_are_told_addresses_instead_of_names(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from rollout.sandbox.agent.environment import Found, MissingError, Source, draw
+from rollout.sandbox.agent.environment import Found, MissingError, Source, draw, expand
 from rollout.sandbox.agent.probes import check, first_pass, verdicts
 from rollout.sandbox.agent.processes import Exit, Order, Process, Processes
 from rollout.sandbox.agent.spec import ContainerSpec, Image, PodSpec, Probe
@@ -277,7 +277,7 @@ class Container:
             log=str(self._log(attempt)),
             environment=self._given,
             command=spec.command,
-            arguments=spec.arguments,
+            arguments=tuple(expand(argument, self._given) for argument in spec.arguments),
             names=str(await self._runtime.names()) if self._program.calls else "",
         )
 

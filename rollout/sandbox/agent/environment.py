@@ -1,6 +1,7 @@
 """What ConfigMaps and Secrets give to a container's environment, by the kubelet's rules."""
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
@@ -13,6 +14,7 @@ _KINDS: Final = {
     "secretRef": Kind.SECRET,
     "secretKeyRef": Kind.SECRET,
 }
+_REFERENCE: Final = re.compile(r"\$\$|\$\((?P<name>[^)]+)\)")
 
 
 class MissingError(Exception):
@@ -86,6 +88,15 @@ def draw(drawn: Drawn, found: Found, namespace: str) -> dict[str, str]:
             place = f"{namespace}/{one.source.name}"
             raise MissingError(f"couldn't find key {one.key} in {kind} {place}")
     return given
+
+
+def expand(text: str, variables: Mapping[str, str]) -> str:
+    """Put variables in the place of `$(NAME)`; `$$` is a `$`, and an unknown name stays."""
+
+    def put(found: re.Match[str]) -> str:
+        return "$" if found["name"] is None else variables.get(found["name"], found[0])
+
+    return _REFERENCE.sub(put, text)
 
 
 def _everything(entry: Object) -> Everything:

@@ -9,7 +9,7 @@ import importlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
@@ -20,6 +20,7 @@ from rollout.sandbox.service import lookup
 from rollout.sandbox.service.dials import DialError, Dials, read_dials
 from rollout.sandbox.service.process import Settings, crash, run
 
+_MODULE_COMMAND: Final = ("python", "-m")
 _MAIN: Final = "gemini_agent.__main__"
 _NOT_FOUND: Final = 127
 
@@ -59,8 +60,18 @@ def _agent(order: Order) -> int:
         timer.daemon = True
         timer.start()
     _prepare_agent()
-    main: Callable[[], int] = importlib.import_module(_MAIN).main
+    main: Callable[[], int] = importlib.import_module(module_of(order["command"])).main
     return main()
+
+
+def module_of(command: Sequence[str]) -> str:
+    """Give the module that a command of the image runs. Raises DialError for any other command."""
+    if not command:
+        return _MAIN
+    if tuple(command[:2]) != _MODULE_COMMAND or len(command) != len(_MODULE_COMMAND) + 1:
+        said = " ".join(command)
+        raise DialError(f"command: {said!r} cannot be run here; write python -m MODULE")
+    return command[2]
 
 
 def agent_variables(version: str, dials: Dials) -> dict[str, str]:

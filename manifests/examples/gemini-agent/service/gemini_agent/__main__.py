@@ -45,7 +45,7 @@ def memory(settings: Settings) -> Memory:
     """Give what pods share, or what this one has alone where there is no Redis."""
     if not settings.redis_host:
         return Own()
-    return Shared(settings.redis_host, settings.redis_port)
+    return Shared(settings.redis_host, settings.redis_port, settings.redis_password)
 
 
 if __name__ == "__main__":

@@ -35,10 +35,11 @@ class Memory(Protocol):
 class Shared:
     """In Redis."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, password: str = "") -> None:
         self._redis = Redis(
             host=host,
             port=port,
+            password=password or None,
             socket_timeout=TIMEOUT,
             socket_connect_timeout=TIMEOUT,
             decode_responses=True,

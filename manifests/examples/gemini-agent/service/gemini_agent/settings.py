@@ -67,6 +67,8 @@ class Settings:
     redis_host: str = ""
     """Empty: limits and cached answers are each pod's own."""
     redis_port: int = 6379
+    redis_password: str = field(default="", repr=False)
+    """Empty: it asks for none."""
     caching: bool = True
     metrics: bool = True
     dials: Dials = field(default_factory=Dials)
@@ -141,6 +143,7 @@ SETTINGS: Final[Mapping[str, Variable]] = {
     "RATE_LIMIT_REQUESTS": Variable("rate_limit", _count, "a number, such as 100"),
     "RATE_LIMIT_WINDOW": Variable("rate_window", _positive, "seconds, such as 60"),
     "REDIS_HOST": Variable("redis_host", str, "a host"),
+    "REDIS_PASSWORD": Variable("redis_password", str, "a password"),
     "REDIS_PORT": Variable("redis_port", _port, "a port, such as 6379"),
     "ENABLE_CACHING": Variable("caching", _switch, "true or false"),
     "ENABLE_METRICS": Variable("metrics", _switch, "true or false"),

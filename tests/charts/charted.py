@@ -1,0 +1,113 @@
+"""The sample service from its chart, on a cluster that has the controller's chart."""
+
+import json
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Final
+
+from rollout.resources.release import Release as Shipped
+from rollout.resources.writes import Kind
+from tests.charts.helm import AGENT, CONTROLLER, Helm, Release
+from tests.controlplane.access import Access
+from tests.examples.service import Service
+from tests.examples.trees import Overlay
+from tests.install.installed import await_policy
+
+HOME: Final = "rollout-system"
+FIRST: Final = "v1.2.3"
+STEPS: Final = [{"weight": 20, "minDuration": "6s"}, {"weight": 50, "minDuration": "1s"}]
+VALUES: Final[dict[str, Any]] = {
+    "startupDelaySeconds": 0,
+    "stopDelaySeconds": 1,
+    "service": {"port": 8080},  # names lead to pods here, on the ports that they have
+    "autoscaling": {"minReplicas": 3, "maxReplicas": 3},
+    "secrets": {"googleApiKey": "placeholder", "externalSecret": {"enabled": False}},
+    "redis": {"auth": {"enabled": True, "password": "open sesame"}},
+    "rollout": {
+        "strategy": {"canary": {"steps": STEPS, "bake": "2s", "drain": "1s"}},
+        "policy": {"interval": "1s", "minimumRequests": 20},
+    },
+}
+"""Seconds where production has minutes."""
+DELIVERY: Final = Release(CONTROLLER, "delivery", HOME)
+
+
+def helm_of(plane: Access, folder: Path) -> Helm:
+    """Give Helm for a cluster, with a home of its own."""
+    return Helm(plane.kubeconfig, folder)
+
+
+def install_controller(plane: Access, helm: Helm, chart: Path) -> None:
+    """Install the controller's chart, and wait until its policy is in force."""
+    earlier = Release(chart, DELIVERY.name, HOME)
+    helm.do("install", *earlier.words, "--create-namespace")
+    await_policy(plane)
+
+
+class Charted(Service):
+    """A release of the chart in a namespace of its own. Use as a context manager."""
+
+    def __init__(self, plane: Access, helm: Helm, folder: Path, name: str = "charted") -> None:
+        overlay = Overlay(name, f"{name}-agents", "prod-", "api.example.com", FIRST, (3, 3))
+        super().__init__(plane, overlay, folder)
+        self.helm = helm
+        self._values = folder / "values.json"
+        self._values.write_text(json.dumps(VALUES))
+
+    def _put(self) -> None:
+        self.helm.do("install", *self.words(FIRST), "--create-namespace")
+
+    def _controller(self) -> list[str]:
+        return self._watching("--lease-namespace", HOME)
+
+    def words(self, tag: str, *options: str) -> tuple[str, ...]:
+        """Say the release to Helm, with an image tag."""
+        said = ("-f", str(self._values), "--set", f"image.tag={tag}", *options)
+        return Release(AGENT, "prod", self.overlay.namespace, said).words
+
+    def releases(self) -> dict[str, Shipped]:
+        """Give all releases of the service, by name."""
+        found = self.cluster.list(Kind.RELEASE, self.overlay.namespace).items
+        return {one["metadata"]["name"]: Shipped.model_validate(one) for one in found}
+
+    def at(self, weight: int, known: Collection[str] = ()) -> str:
+        """Wait until a release that is not known yet has a weight; gives its name."""
+        found: list[str] = []
+
+        def reached() -> bool:
+            found[:] = [
+                name
+                for name, release in self.releases().items()
+                if name not in known and release.status.weight.applied == weight
+            ]
+            return bool(found)
+
+        self.until(reached, f"a release has {weight} %")
+        return found[0]
+
+    def ended(self, name: str) -> Shipped:
+        """Wait for the end of a release."""
+        self.until(lambda: self.releases()[name].status.phase.ended, f"{name} ends", 90.0)
+        return self.releases()[name]
+
+    def kubectl_waits(self) -> None:
+        """Wait as people do without our command line."""
+        place = (f"deployment/{self.overlay.service}", "--timeout", "60s")
+        self._plane.kubectl(
+            "rollout", "status", *place, namespace=self.overlay.namespace, timeout=70
+        )
+
+    def image(self) -> str:
+        """Give the tag that the Deployment asks for."""
+        target = self.cluster.get(Kind.DEPLOYMENT, self.overlay.namespace, self.overlay.service)
+        (container,) = target["spec"]["template"]["spec"]["containers"]
+        return str(container["image"]).rpartition(":")[2]
+
+    def selector(self) -> dict[str, str]:
+        """Give the selector of the Service."""
+        found = self.cluster.get(Kind.SERVICE, self.overlay.namespace, self.overlay.service)
+        return dict(found["spec"]["selector"])
+
+    def lost(self) -> tuple[object, ...]:
+        """Give the requests of callers that got no good answer, of all that were sent so far."""
+        return tuple(self.load.tally.snapshot().lost)
