@@ -1,7 +1,6 @@
 """The tutorial is walked from end to end, each command as it stands there."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -10,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.person import blocks
 from tests.sandbox.practice import until
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
-SET_UP, *BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+SET_UP, *BLOCKS = blocks(PAGE)
 SAID = (
     ("gemini-agent", "v1.0.0"),
     ("Baking", "Succeeded"),

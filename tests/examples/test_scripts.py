@@ -1,12 +1,9 @@
 """The scripts of the example, run as a person or a pipeline runs them, on the practice cluster."""
 
-import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,6 +12,7 @@ from rollout.sandbox.load import Load, Plan
 from rollout.sandbox.practice import PracticeCluster
 from tests.debian import REDIS, SHELLCHECK
 from tests.examples.trees import EXAMPLE, KNOWN, MANIFESTS
+from tests.person import Person
 
 SCRIPTS = EXAMPLE / "scripts"
 DEVELOPMENT = KNOWN["development"]
@@ -28,38 +26,19 @@ QUICKLY = {
 """Minutes that become seconds for the tests."""
 
 
-@dataclass(frozen=True)
-class Person:
-    """Somebody with a copy of the example, kubectl, and our command."""
-
-    folder: Path
-    environment: dict[str, str]
-
-    def run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a script to its end."""
-        return subprocess.run(
-            [str(self.folder / "examples" / "gemini-agent" / "scripts" / script), *arguments],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-
 @pytest.fixture
 def person(tmp_path: Path, kubectl_program: Path) -> Person:
-    folder = tmp_path / "manifests"
-    shutil.copytree(MANIFESTS / "examples", folder / "examples")
-    shutil.copytree(MANIFESTS / "kustomize", folder / "kustomize")
-    hasten(folder / "examples" / "gemini-agent")
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    kubectl = programs / "kubectl"
-    kubectl.write_text(f'#!/bin/sh\nexec {kubectl_program} kubectl "$@"\n')
-    kubectl.chmod(0o755)
-    path = f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return Person(folder, {**os.environ, "PATH": path, "KUBECONFIG": str(tmp_path / "none")})
+    person = Person.at(tmp_path / "desk", kubectl_program)
+    shutil.copytree(MANIFESTS / "examples", person.folder / "examples")
+    shutil.copytree(MANIFESTS / "kustomize", person.folder / "kustomize")
+    hasten(person.folder / "examples" / "gemini-agent")
+    return person
+
+
+def script(person: Person, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Have a script of the example run to its end."""
+    scripts = person.folder / "examples" / "gemini-agent" / "scripts"
+    return person.runs(str(scripts / name), *arguments)
 
 
 def hasten(example: Path) -> None:
@@ -94,19 +73,19 @@ def test_a_good_version_is_deployed_a_bad_one_comes_back_and_a_person_goes_back(
     person: Person, practice: PracticeCluster
 ) -> None:
     health = ("--health-url", f"{practice.edge.url}/health")
-    first = person.run("deploy.sh", "development", "v1.3.0", *health)
+    first = script(person, "deploy.sh", "development", "v1.3.0", *health)
     assert first.returncode == 0, first.stdout + first.stderr
     assert "v1.3.0 serves in development" in first.stdout
     assert '{"status":"alive"}' in first.stdout
     plan = Plan(practice.edge.url, host=DEVELOPMENT.host, rate=80, seconds=200)
     with Load(plan) as load:
-        good = person.run("deploy.sh", "development", "v1.3.1", *health)
+        good = script(person, "deploy.sh", "development", "v1.3.1", *health)
         assert good.returncode == 0, good.stdout + good.stderr
         assert "v1.3.1 serves in development" in good.stdout
-        bad = person.run("deploy.sh", "development", "v1.3.2-errors20", *health)
+        bad = script(person, "deploy.sh", "development", "v1.3.2-errors20", *health)
         assert bad.returncode == 3, bad.stdout + bad.stderr
         assert "serves in" not in bad.stdout
-        back = person.run("rollback.sh", "development")
+        back = script(person, "rollback.sh", "development")
         assert back.returncode == 0, back.stdout + back.stderr
         assert "v1.3.0 is brought back" in back.stdout
     requests = load.tally.snapshot()
@@ -130,7 +109,7 @@ def test_a_good_version_is_deployed_a_bad_one_comes_back_and_a_person_goes_back(
 def test_wrong_words_are_refused_before_anything_is_done(
     person: Person, arguments: list[str], code: int, said: str
 ) -> None:
-    done = person.run(*arguments)
+    done = script(person, *arguments)
     assert (done.returncode, said in done.stderr) == (code, True), done.stdout + done.stderr
 
 

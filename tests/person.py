@@ -1,0 +1,53 @@
+"""Somebody at a shell: with a folder, kubectl, our command, and the commands of a page to type."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Person:
+    """A folder to work in, and what the shell's environment is."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    @classmethod
+    def at(cls, folder: Path, kubectl_program: Path) -> Self:
+        """Sit somebody down in a folder. `kubectl_program` is kubectl when it is told so."""
+        programs = folder / "bin"
+        programs.mkdir(parents=True)
+        kubectl = programs / "kubectl"
+        kubectl.write_text(f'#!/bin/sh\nexec {shlex.quote(str(kubectl_program))} kubectl "$@"\n')
+        kubectl.chmod(0o755)
+        path = f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        own = {"PATH": path, "HOME": str(folder), "KUBECONFIG": str(folder / "none")}
+        return cls(folder, {**os.environ, **own, "NO_COLOR": "1"})
+
+    def types(self, script: str, seconds: float = 120.0) -> subprocess.CompletedProcess[str]:
+        """Have a script typed; it ends at the first command that fails."""
+        return self.runs("bash", "-euo", "pipefail", "-c", script, seconds=seconds)
+
+    def runs(self, *command: str, seconds: float = 120.0) -> subprocess.CompletedProcess[str]:
+        """Have a command run to its end."""
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
+
+def blocks(page: Path) -> list[str]:
+    """Give the blocks of shell commands of a page."""
+    return SHELL.findall(page.read_text())
