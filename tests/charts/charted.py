@@ -15,7 +15,11 @@ from tests.install.installed import await_policy
 
 HOME: Final = "rollout-system"
 FIRST: Final = "v1.2.3"
-STEPS: Final = [{"weight": 20, "minDuration": "6s"}, {"weight": 50, "minDuration": "1s"}]
+STEPS: Final = [
+    {"weight": 20, "minDuration": "30m", "maxDuration": "60m"},
+    {"weight": 50, "minDuration": "1s"},
+]
+"""The first lasts until it is told to pass: Helm may take long on a busy machine."""
 VALUES: Final[dict[str, Any]] = {
     "startupDelaySeconds": 0,
     "stopDelaySeconds": 1,
@@ -46,6 +50,8 @@ def install_controller(plane: Access, helm: Helm, chart: Path) -> None:
 
 class Charted(Service):
     """A release of the chart in a namespace of its own. Use as a context manager."""
+
+    called_seconds = 900.0
 
     def __init__(self, plane: Access, helm: Helm, folder: Path, name: str = "charted") -> None:
         overlay = Overlay(name, f"{name}-agents", "prod-", "api.example.com", FIRST, (3, 3))
@@ -84,6 +90,10 @@ class Charted(Service):
 
         self.until(reached, f"a release has {weight} %")
         return found[0]
+
+    def passes(self, name: str) -> None:
+        """Have a release pass its first step."""
+        self.run("promote", name, "--reason", "it was looked at")
 
     def ended(self, name: str) -> Shipped:
         """Wait for the end of a release."""

@@ -72,7 +72,7 @@ def test_an_upgrade_is_a_release_and_one_in_the_middle_leaves_the_service_alone(
 ) -> None:
     helm.do("test", "prod", "--namespace", service.overlay.namespace)
     assert service.ask("who is there")["cached"] is False
-    helm.do("upgrade", *service.words("v1.9.0", "--wait"))  # it waits for no paused Deployment
+    helm.do("upgrade", *service.words("v1.9.0"))
     name = service.at(20)
     before = service.releases()
     failed = helm.run("upgrade", *service.words("v1.9.0", "--set", "replicaCount=4"))
@@ -95,6 +95,7 @@ def only_the_selector(said: str) -> bool:
 def check_went_on(service: Charted, name: str, known: set[str]) -> None:
     """It goes on to its end, for which kubectl waits; nothing else was started."""
     assert not service.releases()[name].status.phase.ended
+    service.passes(name)
     service.kubectl_waits()
     assert service.releases()[name].status.phase in {Phase.ADOPTING, Phase.SUCCEEDED}
     release = service.ended(name)
@@ -113,6 +114,7 @@ def test_written_by_the_client_a_newer_version_takes_the_place_of_the_last(
     helm.do("upgrade", *service.words("v2.1.0", by_client))
     assert service.ended(first).status.phase is Phase.SUPERSEDED, service.told()
     second = service.at(20, {*known, first})
+    service.passes(second)
     assert service.ended(second).status.phase is Phase.SUCCEEDED, service.told()
     assert service.serves() == "v2.1.0"
     helm.do("upgrade", *service.words("v2.1.0", "--server-side=true"))  # and the other way again
@@ -131,6 +133,7 @@ def test_written_by_the_server_a_newer_version_overtakes_though_helm_has_failed(
     assert service.image() == "v2.6.0"
     assert service.ended(first).status.phase is Phase.SUPERSEDED, service.told()
     second = service.at(20, {*known, first})
+    service.passes(second)
     assert service.ended(second).status.phase is Phase.SUCCEEDED, service.told()
     helm.do("upgrade", *service.words("v2.6.0"))
     assert not service.lost()
@@ -142,10 +145,27 @@ def test_by_force_helm_has_the_selector_for_a_moment(service: Charted, helm: Hel
     name = service.at(20, known)
     helm.do("upgrade", *service.words("v3.0.0", "--force-conflicts"))
     service.until(lambda: "pod-template-hash" in service.selector(), "it is narrowed again")
+    service.passes(name)
     release = service.ended(name)
     assert release.status.phase is Phase.SUCCEEDED, service.told()
     assert "SelectorWidened" in [entry.reason for entry in release.status.timeline]
     assert not service.lost()
+
+
+def test_helm_that_waits_waits_for_the_release(service: Charted, helm: Helm) -> None:
+    """By the conditions of the Rollout: it leaves paused Deployments out."""
+    known = service.releases().keys()
+    waiting = ("--wait", "--timeout", "110s")
+    good = helm.start("upgrade", *service.words("v4.0.0", *waiting))
+    name = service.at(20, known)
+    assert good.poll() is None
+    service.passes(name)
+    said, _ = good.communicate(timeout=115)
+    assert good.returncode == 0, said
+    assert service.releases()[name].status.phase is Phase.SUCCEEDED, service.told()
+    bad = helm.run("upgrade", *service.words("v4.1.0-errors20", *waiting))
+    assert bad.returncode != 0, bad.stdout
+    assert service.serves() == "v4.0.0"
 
 
 def test_a_tag_that_serves_no_longer_is_refused_where_people_start_releases(

@@ -33,6 +33,9 @@ QUICK_STEPS: Final = [{"weight": weight, "minDuration": "1s"} for weight in (5, 
 class Service:
     """One overlay on a real control plane. Use as a context manager."""
 
+    called_seconds = 150.0
+    """For so long callers come, at most."""
+
     def __init__(self, plane: Access, overlay: Overlay, folder: Path) -> None:
         self.overlay = overlay
         self._plane = plane
@@ -65,7 +68,7 @@ class Service:
         self.until(lambda: self.serves() == self.overlay.tag, "it serves")
         controller = Forked(self._controller(), self._log, os.environ)
         self._stack.callback(end, controller, 10.0)
-        plan = Plan(self.edge.url, host=self.overlay.host, rate=RATE, seconds=150)
+        plan = Plan(self.edge.url, host=self.overlay.host, rate=RATE, seconds=self.called_seconds)
         self.load = self._stack.enter_context(Load(plan))
 
     def _put(self) -> None:
