@@ -1,6 +1,7 @@
 """Fixtures and options that more than one folder of tests uses."""
 
 import gc
+import signal
 
 import pytest
 
@@ -18,6 +19,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help=f"cut every story after every write; else some stories after every {STRIDE}th",
     )
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C end what tests start, also where it is ignored, as it is behind a shell's `&`.
+
+    A handler of ours becomes the default in a new program; that it is ignored would be inherited.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,7 +6,7 @@ differs.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -116,7 +116,7 @@ def api() -> Iterator[str]:
             yield from table(("answer", "what it means"), answered)
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     """Draw a table; nothing where it would be empty."""
     if not rows:
         return

@@ -21,6 +21,8 @@ ROUTE_NAME: Final = "ingress"
 XDS_CLUSTER: Final = "xds"
 _TYPES: Final = "type.googleapis.com"
 _HTTP: Final = f"{_TYPES}/envoy.extensions.filters.network.http_connection_manager.v3"
+_IDLE: Final = "60s"
+"""How long a connection to a pod is kept unused: as ingress-nginx does."""
 _UNLIMITED: Final = 1_000_000
 _SEEN_STATS: Final = (
     r"cluster\.[^.]+\.(upstream_rq|upstream_cx|membership|update|external).*"
@@ -121,6 +123,7 @@ def _cluster(name: str) -> Json:
     http = {
         "@type": f"{_TYPES}/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
         "explicit_http_config": {"http_protocol_options": {}},
+        "common_http_protocol_options": {"idle_timeout": _IDLE},
     }
     limits = dict.fromkeys(("max_connections", "max_pending_requests", "max_requests"), _UNLIMITED)
     return {

@@ -13,6 +13,9 @@ from gemini_agent.settings import SettingError, Settings, read
 
 STOP_SECONDS = 20
 """For requests in flight; the pod has 30 seconds, of which some go to `preStop`."""
+KEEP_SECONDS = 75
+"""For connections that nobody uses: longer than proxies keep them (ingress-nginx: 60 s). Who closes
+first loses no request; a server that does may close just as the next request comes."""
 
 
 def main() -> int:
@@ -37,6 +40,7 @@ def serve(settings: Settings) -> None:
         access_log=False,
         log_config=None,
         timeout_graceful_shutdown=STOP_SECONDS,
+        timeout_keep_alive=KEEP_SECONDS,
     )
     uvicorn.Server(config).run()
 
