@@ -106,13 +106,13 @@ class PracticeCluster:
             except AlreadyExists:
                 continue
 
-    def start_controller(self) -> None:
+    def start_controller(self, *options: str) -> None:
         """Run the controller as a process of its own, as in a real cluster."""
         self._tell("starting the controller")
         command = [
             *(sys.executable, "-m", "rollout", "--kubeconfig", str(self.kubeconfig)),
             *("controller", "--pod-address-map", ADDRESSES, "--log-format", "json"),
-            *("--api-port", str(self._ports.server)),
+            *("--api-port", str(self._ports.server), *options),
         ]
         self._log_began = self._log.stat().st_size if self._log.exists() else 0
         self._controller = start_bound(command, self._log)

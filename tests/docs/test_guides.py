@@ -30,6 +30,8 @@ QUICKLY = {
     r"interval: \S+": "interval: 1s",
     r"minimumRequests: \d+": "minimumRequests: 30",
 }
+LEASE = ("--lease-namespace", "rollout-system")
+"""Where an installed controller has it."""
 QUICK = {"inline": {"interval": "1s", "minimumRequests": 30}}
 
 pytestmark = [pytest.mark.system, pytest.mark.controlplane, pytest.mark.timeout(200)]
@@ -100,7 +102,7 @@ def desk(tmp_path: Path, kubectl_program: Path) -> Iterator[Desk]:
             practice.cluster.apply(Create(Kind.NAMESPACE, "", body))
         practice.apply(service(), "shop")
         practice.apply([stand_in()], "rollout-system")
-        practice.start_controller()
+        practice.start_controller(*LEASE)
         place = {"KUBECONFIG": str(practice.kubeconfig), "ROLLOUT_POD_ADDRESS_MAP": ADDRESSES}
         person.environment.update(place)
         host = shop.HOST
@@ -236,6 +238,6 @@ def test_what_a_person_did_by_hand_is_taken_over_by_the_controller(desk: Desk) -
     canary = desk.practice.cluster.get(Kind.INGRESS, "shop", "checkout-candidate")
     notes = canary["metadata"]["annotations"]
     assert notes["nginx.ingress.kubernetes.io/canary-weight"] == "0"
-    desk.practice.start_controller()
+    desk.practice.start_controller(*LEASE)
     until(lambda: desk.release().status.phase.ended, "it is rolled back", 40)
     assert str(desk.release().status.phase) == "RolledBack"
