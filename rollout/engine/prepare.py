@@ -5,6 +5,7 @@ Services so that no candidate pod can get a request by its labels, and only then
 """
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from rollout.engine.admission import WAITS, objections
 from rollout.engine.draft import Draft, Need, drained
@@ -38,6 +39,9 @@ from rollout.engine.supersede import outdated
 from rollout.resources.duration import format_duration
 from rollout.resources.release import Phase
 
+UNSEEN: Final = timedelta(seconds=10)
+"""By which a Rollout may be known later than a Release of it that is as old."""
+
 
 def pending(draft: Draft) -> bool:
     """Begin, wait for what passes by itself, or end with the reason why it cannot begin."""
@@ -54,12 +58,23 @@ def pending(draft: Draft) -> bool:
         )
         return True
     first = against[0]
+    if _unseen(draft):
+        return draft.wait("NoRollout", first.message)
     if first.passing and (first.reason == WAITS or not draft.expired(*_patience(draft))):
         return draft.wait(first.reason, first.message)
     end = Phase.CANCELLED if first.reason in {"AlreadyServing", "RivalExists"} else Phase.FAILED
     draft.do(*rejection(draft))
     draft.enter(end, first.reason, first.message, finished_at=draft.now)
     return False
+
+
+def _unseen(draft: Draft) -> bool:
+    """Whether the Rollout may only not have been seen yet.
+
+    `rollout start` makes both at once, and each kind is watched on its own.
+    """
+    created = draft.snapshot.release.metadata.creation_timestamp or draft.now
+    return draft.snapshot.rollout is None and not draft.expired(created, UNSEEN)
 
 
 def _patience(draft: Draft) -> tuple[datetime, timedelta]:

@@ -1,4 +1,4 @@
-"""A release that was removed by force leaves its objects behind: the next one clears them away."""
+"""What is left behind or not there yet: a release clears the one away and waits for the other."""
 
 from collections.abc import Callable
 
@@ -67,3 +67,32 @@ def test_a_rollback_of_the_next_release_leaves_nothing_of_either() -> None:
     for kind in (Kind.DEPLOYMENT, Kind.SERVICE, Kind.INGRESS):
         assert [obj["metadata"]["name"] for obj in world.all(kind)] == ["web"]
     assert world.sight.complaints == []
+
+
+def waits(release: Release | None) -> bool:
+    return release is not None and release.status.reason == "NoRollout"
+
+
+def without_rollout() -> World:
+    objects = [body for body in build.shop() if body["kind"] != "Rollout"]
+    world = World(tuple(objects))
+    found = world.run("web-v2", until=waits)
+    assert found is not None
+    assert found.status.phase is Phase.PENDING
+    return world
+
+
+def test_a_release_that_is_seen_before_its_rollout_waits_for_it() -> None:
+    world = without_rollout()
+    world.create(build.rollout())
+    found = world.run("web-v2", until=ended)
+    assert found is not None
+    assert found.status.phase is Phase.SUCCEEDED
+
+
+def test_a_release_whose_rollout_does_not_come_fails_with_the_way_out() -> None:
+    world = without_rollout()
+    found = world.run("web-v2", until=ended)
+    assert found is not None
+    assert found.status.phase is Phase.FAILED
+    assert "does not exist: create it first" in found.status.message
