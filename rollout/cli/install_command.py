@@ -55,9 +55,10 @@ def install(
     from rollout.cli.manifests import objects
     from rollout.resources.crd import as_yaml
 
+    chosen = list(_extras(extras))
     if image is None:
         typer.echo(NO_IMAGE, err=True)
-    for body in objects(namespace, image, watch_namespace, list(_extras(extras))):
+    for body in objects(namespace, image, watch_namespace, chosen):
         print(f"---\n{as_yaml(body)}", end="")
 
 

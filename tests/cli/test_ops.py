@@ -238,6 +238,7 @@ def test_a_command_runs_in_a_ready_pod_of_the_track(practice: PracticeCluster, o
         (("logs", "--since", "soon"), 2, "--since 'soon'"),
         (("logs", "-f", "--previous"), 2, "cannot be followed"),
         (("port-forward", "8080:"), 1, "write [LOCAL:]REMOTE, as in 8080"),
+        (("port-forward", "web", "99999"), 1, "numbers go up to 65535"),
         (("port-forward", "0:grpc"), 1, "declares no port grpc (by name it declares: http)"),
         (("port-forward", "a", "b", "80"), 2, "one Rollout, then [LOCAL:]REMOTE"),
         (("scale", "--replicas", "0"), 1, "there is nothing to go back to: `rollout rollback"),

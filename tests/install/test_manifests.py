@@ -136,4 +136,5 @@ def test_what_cannot_be_is_refused(option: str, value: str) -> None:
     done = run("install", option, value)
     assert done.returncode == 2
     assert f"{option}: {value!r} is not" in done.stderr
+    assert "note:" not in done.stderr  # it is about what would be printed
     assert done.stdout == ""

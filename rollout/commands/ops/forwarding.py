@@ -39,7 +39,10 @@ def read_ports(text: str) -> Ports:
     good = near.isdigit() and int(near) <= LARGEST_PORT
     far = not remote.isdigit() or 0 < int(remote) <= LARGEST_PORT
     if not (remote and good and far):
-        raise UnclearError(f"ports {text!r}: write [LOCAL:]REMOTE, as in 8080, 9090:8080 or :http")
+        raise UnclearError(
+            f"ports {text!r}: write [LOCAL:]REMOTE, as in 8080, 9090:8080 or :http; numbers go up "
+            f"to {LARGEST_PORT}"
+        )
     return Ports(int(local or 0) if colon else None, remote)
 
 
