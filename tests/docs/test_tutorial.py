@@ -20,9 +20,12 @@ SAID = (
     ("Started", "my first release", "Committed"),
     ("RollingBack", "exit code 3"),
     ("v1.2.0-errors8", "RolledBack", "on stable"),
-    ("pause asked for", "Paused", "let me look", "resume asked for", "exit code 5", "Succeeded"),
+    (
+        *("exit code 5", "pause asked for", "Paused", "let me look", "exit code 4"),
+        *("looks good", "Succeeded"),
+    ),
     ("is brought back", "Succeeded"),
-    ("exit code 3",),
+    ("resume asked for", "exit code 3"),
     ("v1.1.0", "stable"),
 )
 """What each block shows, among other things."""
