@@ -70,10 +70,27 @@ NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 AtDesk = Annotated[Desk, Depends(desk)]
 Who = Annotated[Caller, Depends(caller)]
 InNamespace = Annotated[
-    str, Path(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", examples=["default"])
+    str,
+    Path(
+        max_length=63,
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        description="The namespace.",
+        examples=["default"],
+    ),
 ]
-ReleaseName = Annotated[str, Path(max_length=253, pattern=NAME, examples=["checkout-v1.2.4-1f0c9"])]
-RolloutName = Annotated[str, Path(max_length=253, pattern=NAME, examples=["checkout"])]
+ReleaseName = Annotated[
+    str,
+    Path(
+        max_length=253,
+        pattern=NAME,
+        description="Name of the release.",
+        examples=["checkout-v1.2.4-1f0c9"],
+    ),
+]
+RolloutName = Annotated[
+    str,
+    Path(max_length=253, pattern=NAME, description="Name of the Rollout.", examples=["checkout"]),
+]
 IdempotencyKey = Annotated[
     str | None,
     Header(

@@ -5,8 +5,7 @@ differs.
 """
 
 import json
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +14,8 @@ from typer.main import get_command
 from rollout.cli.app import app
 from rollout.resources.crd import definitions
 from rollout.server.app import document
+from tests.docs import api_reference
+from tests.docs.tables import table
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "reference"
 HEAD: Final = "<!-- Written by `python -m tests.docs.reference`: change the code instead. -->\n"
@@ -22,7 +23,7 @@ HEAD: Final = "<!-- Written by `python -m tests.docs.reference`: change the code
 
 def pages() -> dict[str, str]:
     """Give each page by its file's name."""
-    made = {"cli.md": cli(), "kinds.md": kinds(), "api.md": api()}
+    made = {"cli.md": cli(), "kinds.md": kinds(), "api.md": api_reference.lines(document())}
     texts = {name: "\n".join(lines).rstrip() for name, lines in made.items()}
     return {name: f"{HEAD}\n{text}\n" for name, text in texts.items()}
 
@@ -72,7 +73,7 @@ def kinds() -> Iterator[str]:
         yield f"\n## {definition['spec']['names']['kind']}\n\n{schema['description']}"
         for part in ("spec", "status"):
             rows = list(fields(schema["properties"][part], part))
-            yield from table(("field", "type", "default", "what it is"), rows)
+            yield from table(("field", "what it is"), rows)
 
 
 def fields(schema: dict[str, Any], path: str) -> Iterator[tuple[str, ...]]:
@@ -80,9 +81,10 @@ def fields(schema: dict[str, Any], path: str) -> Iterator[tuple[str, ...]]:
     needed = schema.get("required", ())
     for name, field in schema.get("properties", {}).items():
         here = f"{path}.{name}"
-        default = f"`{json.dumps(field['default'])}`" if "default" in field else ""
-        shown = "required" if name in needed else default
-        yield f"`{here}`", kind(field), shown, field.get("description", "")
+        default = f"default `{json.dumps(field['default'])}`" if "default" in field else ""
+        needs = [kind(field), "required" if name in needed else default]
+        about = f"{field.get('description', '')} ({', '.join(filter(None, needs))})"
+        yield f"`{here}`", about
         inner = field.get("items") or field.get("additionalProperties") or field
         mark = "[]" if "items" in field else ".*" if "additionalProperties" in field else ""
         if isinstance(inner, dict):
@@ -96,38 +98,6 @@ def kind(field: dict[str, Any]) -> str:
     if "items" in field:
         return f"list of {field['items'].get('type', 'anything')}"
     return str(field.get("format") or field.get("type") or "integer or string")
-
-
-def api() -> Iterator[str]:
-    """Every path of the HTTP API, with what it takes and what it answers."""
-    found = document()
-    yield f"# HTTP API\n\n{found['info'].get('description', '')}".rstrip()
-    yield "\nHow it is used is in [the guide](../api.md)."
-    for path, methods in found["paths"].items():
-        for method, operation in methods.items():
-            yield f"\n## {method.upper()} {path}\n\n{operation.get('summary', '')}".rstrip()
-            yield "\n" + operation.get("description", "").strip()
-            taken = [
-                (f"`{one['name']}`", one["in"], one.get("description", ""))
-                for one in operation.get("parameters", ())
-            ]
-            yield from table(("parameter", "in", "what it is"), taken)
-            answered = [(code, one["description"]) for code, one in operation["responses"].items()]
-            yield from table(("answer", "what it means"), answered)
-
-
-def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Draw a table; nothing where it would be empty."""
-    if not rows:
-        return
-    yield f"\n| {' | '.join(head)} |\n|{'---|' * len(head)}"
-    for row in rows:
-        yield f"| {' | '.join(cell(text) for text in row)} |"
-
-
-def cell(text: str) -> str:
-    """Put a text into one line that no column ends in the middle of."""
-    return re.sub(r"\s+", " ", text).strip().replace("|", "\\|")
 
 
 if __name__ == "__main__":
