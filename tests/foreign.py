@@ -1,4 +1,4 @@
-"""The real CRDs of kinds that the examples use and Kubernetes does not have.
+"""The real CRDs of kinds that our manifests use and Kubernetes does not have.
 
 Their projects are Go modules.
 """
@@ -12,17 +12,24 @@ from tests.controlplane.access import Access
 from tests.install.installed import apply
 from tests.programs.modules import folder
 
-MODULES: Final = {
-    "github.com/external-secrets/external-secrets@v1.3.2": (
-        "config/crds/bases/external-secrets.io_externalsecrets.yaml"
+ARGO_CD: Final = "github.com/argoproj/argo-cd/v3@v3.2.1"
+FILES: Final = (
+    (
+        "github.com/external-secrets/external-secrets@v1.3.2",
+        "config/crds/bases/external-secrets.io_externalsecrets.yaml",
     ),
-    "github.com/bitnami-labs/sealed-secrets@v0.40.0": (
-        "helm/sealed-secrets/crds/bitnami.com_sealedsecrets.yaml"
+    (
+        "github.com/bitnami-labs/sealed-secrets@v0.40.0",
+        "helm/sealed-secrets/crds/bitnami.com_sealedsecrets.yaml",
     ),
-    "github.com/prometheus-operator/prometheus-operator@v0.85.0": (
-        "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml"
+    (
+        "github.com/prometheus-operator/prometheus-operator@v0.85.0",
+        "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
     ),
-}
+    (ARGO_CD, "manifests/crds/application-crd.yaml"),
+    (ARGO_CD, "manifests/crds/appproject-crd.yaml"),
+)
+"""Each in a module, whose version is named."""
 
 
 def install_foreign(plane: Access) -> None:
@@ -32,7 +39,7 @@ def install_foreign(plane: Access) -> None:
         done = plane.folder / "installed-foreign"
         if done.exists():
             return
-        found = [folder(module) / path for module, path in MODULES.items()]
+        found = [folder(module) / path for module, path in FILES]
         apply(plane, [yaml.safe_load(file.read_text()) for file in found])
         names = [yaml.safe_load(file.read_text())["metadata"]["name"] for file in found]
         crds = [f"crd/{name}" for name in names]
