@@ -11,6 +11,7 @@ from rollout.cli.options import Globals, Output, dump
 if TYPE_CHECKING:
     from rollout.convert.conversion import Conversion
     from rollout.convert.documents import Document
+    from rollout.convert.draft import Draft
     from rollout.convert.ledger import Finding
 
 HELP = """Convert manifests of Argo Rollouts and of Flagger. No cluster is needed.
@@ -18,7 +19,8 @@ HELP = """Convert manifests of Argo Rollouts and of Flagger. No cluster is neede
 Prints our objects as YAML, in the order to apply, and on stderr what has no equal and how to
 move without downtime. With -o table or json: what became of every field.
 
-Exits with 7 when something has no equal: the objects are printed all the same.
+Exits with 7 when something has no equal: the objects are printed all the same. With --only it
+says nothing of that.
 
 Examples:
 
@@ -26,6 +28,7 @@ Examples:
   rollout convert -f rollout.yaml -f analysis.yaml > converted.yaml
   rollout convert -f manifests/ -o table
   kustomize build overlays/production | rollout convert -f -
+  rollout convert -f manifests/ --only Service/checkout | kubectl apply -f -
 """
 
 
@@ -39,7 +42,9 @@ def convert(
     files: list[Path] = typer.Option(
         None, "--file", "-f", help="A file, a folder with all below it, or - for stdin"
     ),
-    only: str = typer.Option(None, "--only", help="Print the objects of one kind, as Deployment"),
+    only: list[str] = typer.Option(
+        None, "--only", help="Print some objects, as Deployment/web or all of a kind, as Deployment"
+    ),
     output: Output = typer.Option(
         None, "--output", "-o", help="yaml: our objects; table, json: what became of every field"
     ),
@@ -52,7 +57,10 @@ def convert(
 
     if not files:
         raise typer.BadParameter("name what is to be converted: -f FILE, -f FOLDER or -f -")
-    read: list[Document] = [one for name, text in _texts(files) for one in documents(text, name)]
+    given = _given(files)
+    read: list[Document] = [
+        one for name, text in _texts(files) for one in documents(text, name, given)
+    ]
     found = converted(read)
     if not found.drafts and all(one.fate is Fate.NOT_NEEDED for one in found.findings):
         raise ValueError(
@@ -60,7 +68,16 @@ def convert(
             f"{len(read)} documents: name the files that have one"
         )
     _print(found, only, output or _said_before(context))
-    raise typer.Exit(ExitCode.PARTLY if found.with_fate(Fate.NO_EQUAL) else ExitCode.SUCCEEDED)
+    partly = found.with_fate(Fate.NO_EQUAL) and not only
+    raise typer.Exit(ExitCode.PARTLY if partly else ExitCode.SUCCEEDED)
+
+
+def _given(files: Iterable[Path]) -> str:
+    """Word the input for the commands that are printed; what came on stdin is to be filled in."""
+    import shlex
+
+    words = ("FILE" if str(file) == "-" else shlex.quote(str(file)) for file in files)
+    return " ".join(f"-f {word}" for word in words)
 
 
 def _said_before(context: typer.Context) -> Output:
@@ -94,7 +111,7 @@ def _text(file: Path) -> str:
         raise ValueError(f"{file}: {said}: name a file, a folder, or - for stdin") from error
 
 
-def _print(found: "Conversion", only: str | None, output: Output) -> None:
+def _print(found: "Conversion", only: list[str] | None, output: Output) -> None:
     if output is Output.JSON:
         dump(_as_json(found), output)
         return
@@ -103,13 +120,19 @@ def _print(found: "Conversion", only: str | None, output: Output) -> None:
         return
     from rollout.convert.draft import text
 
-    chosen = [one for one in found.drafts if only in {None, one.kind}]
-    if only is not None and not chosen:
-        kinds = ", ".join(dict.fromkeys(one.kind for one in found.drafts)) or "none"
-        raise typer.BadParameter(f"--only {only}: there is no such object (there are: {kinds})")
-    print(text(chosen), end="")
-    if only is None:
+    print(text(_chosen(found, only) if only else found.drafts), end="")
+    if not only:
         _tell(found)
+
+
+def _chosen(found: "Conversion", only: list[str]) -> "list[Draft]":
+    """Choose objects by kind, or by kind and name."""
+    names = {id(one): {one.kind, f"{one.kind}/{one.name}"} for one in found.drafts}
+    for word in only:
+        if not any(word in known for known in names.values()):
+            there = ", ".join(f"{one.kind}/{one.name}" for one in found.drafts) or "none"
+            raise typer.BadParameter(f"--only {word}: there is no such object (there are: {there})")
+    return [one for one in found.drafts if names[id(one)] & set(only)]
 
 
 def _as_json(found: "Conversion") -> dict[str, Any]:

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from rollout.convert import moving
+from rollout.convert import argo_moving
 from rollout.convert.argo_analysis import Analysis, Templates
 from rollout.convert.argo_strategy import Strategy, blue_green, canary
 from rollout.convert.documents import Document
 from rollout.convert.draft import Draft
 from rollout.convert.ledger import Fate, Source
 from rollout.convert.metadata import head, kept
+from rollout.convert.moving import Move
 from rollout.convert.policies import Gathered, unjudged
 from rollout.convert.times import duration
 from rollout.resources.duration import format_duration
@@ -25,6 +26,10 @@ NO_TARGET: Final = (
     "only Deployments are released: write one with this pod template, and name it in "
     "spec.target.deployment"
 )
+WAS_ZERO: Final = (
+    "It said replicas: 0, as Argo Rollouts had it: write how many you want, or leave it out where "
+    "an autoscaler sets it."
+)
 UNDONE: Final = (
     "`rollout undo` goes back to any version on the fast path; an earlier template that comes by "
     "Git walks the steps, unless it is the one that serves"
@@ -36,8 +41,8 @@ class Converted:
     """What one object has become."""
 
     drafts: list[Draft] = field(default_factory=list)
-    steps: tuple[moving.Move, ...] = ()
-    """What to do to move without downtime, in order."""
+    steps: tuple[Move, ...] = ()
+    """What to do to move without downtime, in order; that rollout takes over comes after it."""
 
 
 def rollout(document: Document, templates: Templates, others: Sequence[Document]) -> Converted:
@@ -68,7 +73,9 @@ def rollout(document: Document, templates: Templates, others: Sequence[Document]
     else:
         _of_deployment(spec)
     made = [] if deployment is None else [deployment]
-    steps = moving.from_argo(document, target, deployment, strategy, whole=not reference.value)
+    if reference.value and reference.peek("kind") != "Deployment":
+        return Converted([policy, draft])
+    steps = argo_moving.moves(document, target, deployment, strategy, whole=not reference.value)
     return Converted([*made, policy, draft], steps)
 
 
@@ -181,6 +188,9 @@ def _complete(
     for key in ("selector", "template"):
         if spec.part(key).value:
             inner[key] = spec.take(key, f"{key} of the Deployment")
+    if inner.get("replicas") == 0 and not spec.has("replicas"):
+        del inner["replicas"]
+        deployment.note(WAS_ZERO, "spec")
     if "template" in inner and "selector" not in inner:
         labels = spec.part("template").part("metadata").part("labels").value
         inner["selector"] = {"matchLabels": dict(labels)}

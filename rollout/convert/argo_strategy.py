@@ -47,6 +47,8 @@ class Strategy:
     surge: dict[str, Any] = field(default_factory=dict)
     """`rollingUpdate` of the Deployment."""
     judged: bool = False
+    router: str = ""
+    """What steered requests, where it is none that we know."""
     leftover: list[tuple[str, str]] = field(default_factory=list)
     """Kind and name of objects that nobody needs after the move."""
 
@@ -151,7 +153,9 @@ def _route(routing: Source, found: Strategy, name: str) -> None:
         }
     )
     for router in (*("istio", "alb", "smi", "ambassador", "appMesh", "traefik"), "apisix"):
+        found.router = router if routing.has(router) else found.router
         routing.no_equal(router, NO_ROUTER)
+    found.router = "a plugin" if routing.has("plugins") else found.router
     routing.no_equal("plugins", NO_ROUTER)
     routing.no_equal("managedRoutes", HEADERS)
     if not routing.value:

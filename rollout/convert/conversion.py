@@ -10,9 +10,10 @@ from rollout.convert import argo, argo_analysis, flagger, flagger_metrics
 from rollout.convert.documents import Document
 from rollout.convert.draft import Draft, text
 from rollout.convert.ledger import Fate, Finding, Ledger, UnreadableError, worded
-from rollout.convert.moving import Move
+from rollout.convert.moving import Move, last
 from rollout.resources.policy import RolloutPolicy
 from rollout.resources.rollout import Rollout
+from rollout.resources.words import API_VERSION
 
 ARGO: Final = "argoproj.io"
 FLAGGER: Final = "flagger.app"
@@ -80,8 +81,25 @@ def convert(documents: Sequence[Document]) -> Conversion:
     return Conversion(
         tuple(sorted(drafts, key=_rank)),
         tuple(_once([finding for ledger in ledgers for finding in ledger.close()])),
-        tuple((document.subject, one.steps) for document, one in found if one.steps),
+        tuple(
+            (document.subject, (*one.steps, *last(document, _handed_over(one, scaled))))
+            for document, one in found
+            if one.steps
+        ),
     )
+
+
+def _handed_over(made: argo.Converted, scalers: Sequence[Draft]) -> list[Draft]:
+    """Give what ends a move: the autoscalers of its Deployment, and what is ours."""
+    ours = [one for one in made.drafts if one.body["apiVersion"] == API_VERSION]
+    (rollout,) = (one for one in ours if one.kind == "Rollout")
+    return [*(one for one in scalers if _scales(one, rollout)), *ours]
+
+
+def _scales(scaler: Draft, rollout: Draft) -> bool:
+    spaces = {one.body["metadata"].get("namespace") for one in (scaler, rollout)} - {None}
+    target = scaler.body["spec"][SCALERS[scaler.kind]]["name"]
+    return target == rollout.body["spec"]["target"]["deployment"] and len(spaces) < 2  # noqa: PLR2004
 
 
 def _valid(document: Document, made: argo.Converted) -> argo.Converted:

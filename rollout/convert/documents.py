@@ -17,9 +17,12 @@ class Document:
     number: int
     """Counted from 1, as people count."""
     body: Mapping[str, Any]
+    given: str = ""
+    """The options of `rollout convert` that had all of the input read."""
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
+        self.given = self.given or f"-f {self.file}"
         self.ledger = Ledger(self.where, self.subject, self.body)
 
     @property
@@ -59,15 +62,17 @@ class Document:
         return Source(self.ledger, (), self.body)
 
 
-def documents(text: str, file: str) -> list[Document]:
+def documents(text: str, file: str, given: str = "") -> list[Document]:
     """Read the documents of a text; lists of objects are taken apart.
+
+    `given`: the options that had all of the input read, where it is more than this text.
 
     Raises UnreadableError, with file, document and field, for what is no Kubernetes object.
     """
     found = []
     try:
         for number, body in enumerate(yaml.safe_load_all(text), 1):
-            found += [_document(one, file, number) for one in _objects(body)]
+            found += [_document(one, file, number, given) for one in _objects(body)]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
@@ -84,7 +89,7 @@ def _objects(body: Any) -> Iterator[Any]:
         yield body
 
 
-def _document(body: Any, file: str, number: int) -> Document:
+def _document(body: Any, file: str, number: int, given: str) -> Document:
     where = f"{file}, document {number}"
     if not isinstance(body, Mapping):
         raise UnreadableError(f"{where}: {type(body).__name__} is no object: begin with apiVersion")
@@ -98,6 +103,6 @@ def _document(body: Any, file: str, number: int) -> Document:
     metadata = body.get("metadata")
     if not isinstance(metadata, Mapping) or not isinstance(metadata.get("name"), str):
         if body["kind"] == "Kustomization":
-            return Document(file, number, {**body, "metadata": {"name": file}})
+            return Document(file, number, {**body, "metadata": {"name": file}}, given)
         raise UnreadableError(f"{where}: {body['kind']}: metadata.name is missing: write it")
-    return Document(file, number, body)
+    return Document(file, number, body, given)

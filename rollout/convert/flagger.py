@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from rollout.convert import moving
+from rollout.convert import flagger_moving
 from rollout.convert.argo import Converted
 from rollout.convert.documents import Document
 from rollout.convert.draft import Draft
@@ -50,7 +50,8 @@ def canary(document: Document, templates: Templates, others: Sequence[Document])
     target = str(reference.take("name", "target.deployment") or document.name)
     apex = spec.part("service").text("name") or target
     found = _analysis(spec)
-    decided = plan(found, spec.text("provider") or "")
+    provider = spec.text("provider") or ""
+    decided = plan(found, provider)
     names = Names.of(document, target, apex)
     reading = Reading(spec, decided, templates, names, Gathered())
     policy = _policy(document, found, reading)
@@ -68,7 +69,9 @@ def canary(document: Document, templates: Templates, others: Sequence[Document])
     scaler = _scaler(spec.part("autoscalerRef"))
     _rest(spec)
     made = service(spec.part("service"), document, apex, target, others)
-    steps = moving.from_flagger(document, target, made, ingress, scaler)
+    steps = flagger_moving.moves(
+        document, target, made, ingress=ingress, provider=provider, scaler=scaler
+    )
     return Converted([made, policy, draft], steps)
 
 

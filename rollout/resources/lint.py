@@ -56,7 +56,10 @@ class Document:
 
 
 def documents(text: str, file: str) -> list[Document]:
-    """Read all documents of a file; `file` is its name, for messages."""
+    """Read all policies of a file; objects of other kinds beside them are passed over.
+
+    `file` is its name, for messages.
+    """
     try:
         nodes = [node for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if node]
     except yaml.YAMLError as error:
@@ -65,7 +68,20 @@ def documents(text: str, file: str) -> list[Document]:
         return [Document(file, None, (Problem(file, mark.line + 1 if mark else 1, "", said),))]
     if not nodes:
         return [Document(file, None, (Problem(file, 1, "", "there is nothing in it"),))]
-    return [_document(node, file) for node in nodes]
+    kinds = [_other_kind(node) for node in nodes]
+    if all(kinds):
+        said = f"there is no RolloutPolicy in it, only: {', '.join(dict.fromkeys(kinds))}"
+        return [Document(file, nodes[0], (Problem(file, 1, "", said),))]
+    pairs = zip(nodes, kinds, strict=True)
+    return [_document(node, file) for node, other in pairs if not other]
+
+
+def _other_kind(node: yaml.Node) -> str:
+    """Name the kind of an object that is no policy; empty for what may be meant as one."""
+    pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+    written = {key.value: value.value for key, value in pairs}
+    kind = written.get("kind") if "apiVersion" in written else None
+    return kind if isinstance(kind, str) and kind != "RolloutPolicy" else ""
 
 
 def from_cluster(raw: Mapping[str, Any]) -> Document:

@@ -36,7 +36,7 @@ def test_objects_are_on_stdout_and_the_way_to_move_on_stderr() -> None:
     kinds = [body["kind"] for body in yaml.safe_load_all(done.stdout)]
     assert kinds == ["Deployment", "RolloutPolicy", "Rollout", "ScaledObject"]
     assert "no equal" not in done.stderr
-    assert "  kubectl scale deployment catalog --replicas 5\n" in done.stderr
+    assert "  kubectl scale deployment catalog --replicas COUNT\n" in done.stderr
 
 
 def test_what_has_no_equal_is_said_and_is_an_exit_code() -> None:
@@ -83,10 +83,30 @@ def test_one_kind_alone_can_be_printed() -> None:
     done = convert("convert", "-f", PARTLY, "--only", "Service")
     (service,) = yaml.safe_load_all(done.stdout)
     assert service["kind"] == "Service"
-    assert done.stderr == ""
-    wrong = convert("convert", "-f", PARTLY, "--only", "Pod")
+    assert (done.returncode, done.stderr) == (ExitCode.SUCCEEDED, "")  # a pipe goes on
+
+
+def test_some_objects_can_be_printed_by_their_names() -> None:
+    whole = convert("convert", "-f", PARTLY).stdout
+    there = {one["kind"]: one["metadata"]["name"] for one in yaml.safe_load_all(whole)}
+    only = [f"Rollout/{there['Rollout']}", f"RolloutPolicy/{there['RolloutPolicy']}"]
+    done = convert("convert", "-f", PARTLY, "--only", only[0], "--only", only[1])
+    assert [one["kind"] for one in yaml.safe_load_all(done.stdout)] == ["RolloutPolicy", "Rollout"]
+
+
+@pytest.mark.parametrize("only", ["Pod", "Service/nope"])
+def test_what_is_not_there_cannot_be_printed(only: str) -> None:
+    wrong = convert("convert", "-f", PARTLY, "--only", "Service", "--only", only)
     assert wrong.returncode == ExitCode.USAGE
-    assert "there are: Service, RolloutPolicy, Rollout" in wrong.stderr
+    said = " ".join(wrong.stderr.split())
+    assert f"--only {only}: there is no such object (there are: Service/" in said
+
+
+def test_the_commands_name_all_of_the_input() -> None:
+    done = convert("convert", "-f", PARTLY, "-f", PLAIN)
+    assert f"rollout convert -f {PARTLY} -f {PLAIN} --only Service/" in done.stderr
+    piped = convert("convert", "-f", "-", text=Path(PARTLY).read_text())
+    assert "rollout convert -f FILE --only Service/" in piped.stderr
 
 
 HEAD: Final = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: web}\n"

@@ -5,6 +5,7 @@ tests rest on.
 """
 
 from http import HTTPStatus
+from itertools import count
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -12,6 +13,8 @@ import httpx
 
 TIMEOUT: Final = 5.0
 NAMESPACE: Final = "control-plane-probe"
+"""With a number behind it: that of an earlier probe may still be on its way out."""
+_NUMBERS: Final = count()
 _LABELS: Final = {"app": "probe"}
 _DEPLOYMENT: Final[dict[str, Any]] = {
     "metadata": {"name": "probe"},
@@ -44,12 +47,13 @@ class Probe:
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
-        core = f"/api/v1/namespaces/{NAMESPACE}"
+        self._namespace = f"{NAMESPACE}-{next(_NUMBERS)}"
+        core = f"/api/v1/namespaces/{self._namespace}"
         self._core = core
         self._wanted = {
-            "/api/v1/namespaces": {"metadata": {"name": NAMESPACE}},
+            "/api/v1/namespaces": {"metadata": {"name": self._namespace}},
             f"{core}/services": _SERVICE,
-            f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments": _DEPLOYMENT,
+            f"/apis/apps/v1/namespaces/{self._namespace}/deployments": _DEPLOYMENT,
         }
 
     def __enter__(self) -> Self:
@@ -61,12 +65,12 @@ class Probe:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._client.delete(f"/api/v1/namespaces/{NAMESPACE}")
+        self._client.delete(f"/api/v1/namespaces/{self._namespace}")
 
     def controllers_are_at_work(self) -> bool:
         """Whether a Deployment got its pod, a Service its slice, a namespace its account."""
         self._create_missing()
-        slices = f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"
+        slices = f"/apis/discovery.k8s.io/v1/namespaces/{self._namespace}/endpointslices"
         return (
             self._has_items(f"{self._core}/pods")
             and self._has_items(slices)

@@ -1,218 +1,89 @@
-"""The printed commands, typed into a real kubectl against the real API server.
+"""What the printed commands name; that they work is seen in test_cutover.py."""
 
-Their controllers are not there: what Argo Rollouts and Flagger would have made is put there by
-hand, and so is the one thing that Argo Rollouts does in answer. Pods have no nodes, so nothing is
-waited for. What is judged is what each command leaves behind.
-"""
+from typing import Any
 
-import json
-import re
-import shlex
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Final
-
-import httpx
-import pytest
 import yaml
 
 from rollout.convert.conversion import Conversion, convert
 from rollout.convert.documents import documents
-from rollout.convert.draft import text
-from rollout.resources.crd import definitions
-from tests.controlplane.access import Access
-from tests.controlplane.cluster import ControlPlane
-from tests.controlplane.components import Component
-from tests.convert import CASES
-from tests.convert.kinds import define
-from tests.convert.upstream import ARGO, FLAGGER, folder
+from tests import shop
 
-pytestmark = pytest.mark.controlplane
-
-HASH: Final = {"rollouts-pod-template-hash": "5f6d8c"}
+REFERENCE = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
 
 
-def theirs() -> Iterator[dict[str, Any]]:
-    yield yaml.safe_load((folder(ARGO) / "manifests/crds/rollout-crd.yaml").read_text())
-    every = yaml.safe_load_all((folder(FLAGGER) / "artifacts/flagger/crd.yaml").read_text())
-    yield next(one for one in every if one["spec"]["names"]["kind"] == "Canary")
+def argo(**spec: Any) -> dict[str, Any]:
+    api = "argoproj.io/v1alpha1"
+    whole = {"workloadRef": REFERENCE, "strategy": {"canary": {}}, **spec}
+    return {"apiVersion": api, "kind": "Rollout", "metadata": {"name": "web"}, "spec": whole}
 
 
-@pytest.fixture(scope="module")
-def access(kubectl_program: Path) -> Iterator[Access]:
-    """A control plane with the kinds of all three projects, of which two are named the same."""
-    assert kubectl_program.exists()
-    with ControlPlane() as plane, plane.access.client() as client:
-        define(client, *definitions(), *theirs())
-        # The collector of garbage looks for new kinds every 30 s, and once at its start.
-        plane.restart(Component.CONTROLLER_MANAGER)
-        yield plane.access
+def canary(name: str, **spec: Any) -> dict[str, Any]:
+    target = {**REFERENCE, "name": name}
+    whole = {"targetRef": target, "service": {"port": 80}, "analysis": {"stepWeight": 10}, **spec}
+    api = "flagger.app/v1beta1"
+    return {"apiVersion": api, "kind": "Canary", "metadata": {"name": name}, "spec": whole}
 
 
-class Cluster:
-    """A namespace, seen through the API and through kubectl."""
-
-    def __init__(self, access: Access, client: httpx.Client, namespace: str) -> None:
-        self.access, self.client, self.namespace = access, client, namespace
-
-    def place(self, group: str, plural: str) -> str:
-        root = "/api/v1" if group == "v1" else f"/apis/{group}"
-        return f"{root}/namespaces/{self.namespace}/{plural}"
-
-    def create(self, group: str, plural: str, body: dict[str, Any]) -> dict[str, Any]:
-        placed = {**body, "metadata": {**body["metadata"], "namespace": self.namespace}}
-        answer = self.client.post(self.place(group, plural), json=placed)
-        answer.raise_for_status()
-        made: dict[str, Any] = answer.json()
-        return made
-
-    def get(self, group: str, plural: str, name: str) -> dict[str, Any] | None:
-        answer = self.client.get(f"{self.place(group, plural)}/{name}")
-        found: dict[str, Any] | None = answer.json() if answer.is_success else None
-        return found
-
-    def names(self, group: str, plural: str) -> set[str]:
-        items = self.client.get(self.place(group, plural)).json()["items"]
-        return {one["metadata"]["name"] for one in items}
-
-    def kubectl(self, words: list[str], stdin: str | None = None) -> str:
-        done = self.access.kubectl(*words, "-n", self.namespace, stdin=stdin)
-        return str(done.stdout)
-
-    def run(self, command: str, converted: Conversion, work: Path) -> str:
-        """Run one printed command; `rollout` is played by what it has converted."""
-        for old in (" -n shop", " -n test"):
-            command = command.replace(old, "")
-        first, _, rest = command.partition(" | ")
-        words = shlex.split(rest or first)[1:]
-        stdin = None
-        if rest:
-            kind = shlex.split(first)[-1]
-            stdin = bare([one.body for one in converted.drafts if one.kind == kind])
-        if "converted.yaml" in words:
-            (work / "converted.yaml").write_text(bare(list(converted.objects)))
-            words[words.index("converted.yaml")] = str(work / "converted.yaml")
-        return self.kubectl(words, stdin)
+def converted(*bodies: dict[str, Any]) -> Conversion:
+    return convert(documents(yaml.safe_dump_all(bodies), "all.yaml", "-f one.yaml -f two.yaml"))
 
 
-def bare(bodies: list[dict[str, Any]]) -> str:
-    """Objects without their namespace, for one of the test's own."""
-    for body in bodies:
-        body["metadata"].pop("namespace", None)
-    return yaml.safe_dump_all(bodies)
+def commands(found: Conversion, name: str) -> list[str]:
+    ((_, moves),) = [one for one in found.steps if one[0].endswith(name)]
+    return [move.command for move in moves]
 
 
-def moved(case: str) -> tuple[Conversion, list[str], dict[str, Any]]:
-    (file,) = [one for one in CASES if one.stem == case]
-    read = documents(file.read_text(), file.name)
-    found = convert(read)
-    assert text(found.drafts) == found.text
-    return found, [one.command for _, steps in found.steps for one in steps], dict(read[0].body)
+def test_moving_one_of_two_touches_nothing_of_the_other() -> None:
+    found = converted(canary("web", provider="nginx"), canary("api", provider="nginx"))
+    for own, other in (("web", "api"), ("api", "web")):
+        lines = commands(found, own)
+        assert not [line for line in lines if other in line]
+        piped = [line for line in lines if line.startswith("rollout convert")]
+        assert all(line.startswith("rollout convert -f one.yaml -f two.yaml ") for line in piped)
+        applied = [part for line in piped for part in line.split() if "/" in part]
+        assert applied == [f"Service/{own}", f"RolloutPolicy/{own}", f"Rollout/{own}"]
 
 
-def owner(made: dict[str, Any]) -> list[dict[str, Any]]:
-    keys = ("apiVersion", "kind")
-    named = {key: made[key] for key in keys} | {"name": made["metadata"]["name"]}
-    return [{**named, "uid": made["metadata"]["uid"], "controller": True}]
+def test_a_deployment_that_was_kept_at_zero_is_not_written_with_zero() -> None:
+    found = converted(argo(), shop.deployment("v1", 0))
+    (deployment,) = (one for one in found.drafts if one.kind == "Deployment")
+    assert "replicas" not in deployment.body["spec"]
+    assert "It said replicas: 0" in found.text
 
 
-def service(name: str, selector: dict[str, str], owners: list[dict[str, Any]]) -> dict[str, Any]:
-    metadata = {"name": name, "ownerReferences": owners}
-    spec = {"selector": selector, "ports": [{"name": "http", "port": 80}]}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+def test_a_deployment_keeps_the_figure_of_the_rollout() -> None:
+    found = converted(argo(replicas=5), shop.deployment("v1", 0))
+    (deployment,) = (one for one in found.drafts if one.kind == "Deployment")
+    assert deployment.body["spec"]["replicas"] == 5
 
 
-def template(labels: dict[str, str]) -> dict[str, Any]:
-    return {
-        "metadata": {"labels": labels},
-        "spec": {"containers": [{"name": "app", "image": "registry.example/app:v1"}]},
+def test_nothing_is_moved_that_is_no_deployment() -> None:
+    found = converted(argo(workloadRef={**REFERENCE, "kind": "StatefulSet"}))
+    assert found.steps == ()
+
+
+def test_an_autoscaler_is_turned_with_what_is_ours() -> None:
+    target = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "web"}
+    scaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "by-cpu"},
+        "spec": {"maxReplicas": 9, "scaleTargetRef": target},
     }
+    *_, handed, _ = commands(converted(argo(), scaler), "web")
+    assert "--only HorizontalPodAutoscaler/by-cpu --only RolloutPolicy/web" in handed
 
 
-@pytest.fixture
-def cluster(access: Access, request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    name = re.sub(r"[^a-z]+", "-", request.node.name)
-    with access.client() as client:
-        body = {"metadata": {"name": name}}
-        client.post("/api/v1/namespaces", json=body).raise_for_status()
-        yield Cluster(access, client, name)
+def edits(**spec: Any) -> list[str]:
+    lines = commands(converted(canary("web", **spec)), "web")
+    return [line for line in lines if line.startswith("kubectl edit")]
 
 
-def test_a_service_leaves_argo_rollouts(cluster: Cluster, tmp_path: Path) -> None:
-    converted, commands, body = moved("argo-nginx-canary")
-    made = cluster.create("argoproj.io/v1alpha1", "rollouts", body)
-    labels = {"app": "checkout", **HASH}
-    spec = {"replicas": 2, "selector": {"matchLabels": labels}, "template": template(labels)}
-    metadata = {"name": "checkout-5f6d8c", "labels": labels, "ownerReferences": owner(made)}
-    cluster.create("apps/v1", "replicasets", {"metadata": metadata, "spec": spec})
-    stranger = {"name": "other-5f6d8c", "labels": {"app": "other", **HASH}}
-    cluster.create("apps/v1", "replicasets", {"metadata": stranger, "spec": spec})
-    for name in ("checkout", "checkout-canary"):
-        cluster.create("v1", "services", service(name, labels, []))
-    route = {"metadata": {"name": "checkout-checkout-canary"}, "spec": {"defaultBackend": {
-        "service": {"name": "checkout-canary", "port": {"number": 80}}}}}  # fmt: skip
-    cluster.create("networking.k8s.io/v1", "ingresses", route)
-    for command in commands:
-        if "rollout status" in command or command.startswith("rollout doctor"):
-            continue
-        said = cluster.run(command, converted, tmp_path)
-        if "delete rollouts.argoproj.io" in command:
-            kept = cluster.get("apps/v1", "replicasets", "checkout-5f6d8c")
-            assert kept is not None
-            assert "deletionTimestamp" not in kept["metadata"]
-        if command.startswith("kubectl get service"):
-            assert json.loads(said) == labels
-    (own, foreign) = sorted(cluster.names("apps/v1", "replicasets"))
-    assert own.startswith("checkout-")
-    assert own != "checkout-5f6d8c"
-    assert foreign == "other-5f6d8c"
-    assert cluster.names("v1", "services") == {"checkout"}
-    assert cluster.names("networking.k8s.io/v1", "ingresses") == set()
-    assert cluster.names("rollout.dev/v1alpha1", "rollouts") == {"checkout"}
-    assert cluster.names("argoproj.io/v1alpha1", "rollouts") == set()
-
-
-def test_a_service_leaves_flagger(cluster: Cluster, tmp_path: Path) -> None:
-    converted, commands, body = moved("flagger-nginx")
-    made = cluster.create("flagger.app/v1beta1", "canaries", body)
-    for name in ("podinfo", "podinfo-primary"):
-        labels = {"app": name}
-        spec = {"selector": {"matchLabels": labels}, "template": template(labels)}
-        owners = owner(made) if name != "podinfo" else []
-        metadata = {"name": name, "ownerReferences": owners}
-        sized = {"replicas": 2 if owners else 0, **spec}
-        cluster.create("apps/v1", "deployments", {"metadata": metadata, "spec": sized})
-    for name, target in {
-        "podinfo": "podinfo-primary",
-        "podinfo-primary": "podinfo-primary",
-        "podinfo-canary": "podinfo",
-    }.items():
-        cluster.create("v1", "services", service(name, {"app": target}, owner(made)))
-    metadata = {"name": "podinfo-primary", "ownerReferences": owner(made)}
-    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "podinfo-primary"}
-    scaled = {"maxReplicas": 3, "scaleTargetRef": reference}
-    scaler = {"metadata": metadata, "spec": scaled}
-    cluster.create("autoscaling/v2", "horizontalpodautoscalers", scaler)
-    route = {"metadata": {"name": "podinfo-canary"}, "spec": {"defaultBackend": {
-        "service": {"name": "podinfo-canary", "port": {"number": 80}}}}}  # fmt: skip
-    cluster.create("networking.k8s.io/v1", "ingresses", route)
-    count = "0"
-    for command in commands:
-        if "rollout status" in command or command.startswith("rollout doctor"):
-            continue
-        said = cluster.run(command.replace("COUNT", count), converted, tmp_path)
-        if "jsonpath" in command:
-            count = said.strip()
-    found = cluster.get("v1", "services", "podinfo")
-    assert found is not None
-    assert found["spec"]["selector"] == {"app": "podinfo"}
-    assert "ownerReferences" not in found["metadata"]
-    deployment = cluster.get("apps/v1", "deployments", "podinfo")
-    assert deployment is not None
-    assert deployment["spec"]["replicas"] == 2
-    assert cluster.names("apps/v1", "deployments") == {"podinfo"}
-    assert cluster.names("v1", "services") == {"podinfo"}
-    assert cluster.names("networking.k8s.io/v1", "ingresses") == set()
-    assert cluster.names("autoscaling/v2", "horizontalpodautoscalers") == set()
-    assert cluster.names("flagger.app/v1beta1", "canaries") == set()
-    assert cluster.names("rollout.dev/v1alpha1", "rollouts") == {"podinfo"}
+def test_a_route_of_a_mesh_is_turned_before_anything_is_removed() -> None:
+    assert edits(provider="gatewayapi:v1") == ["kubectl edit httproute web"]
+    assert edits(provider="nginx") == []
+    assert edits(ingressRef={"apiVersion": "networking.k8s.io/v1", "name": "web"}) == []
+    lines = commands(converted(canary("web")), "web")
+    turned = lines.index("kubectl edit ROUTE web")
+    removed = [at for at, line in enumerate(lines) if line.startswith("kubectl delete")]
+    assert min(removed) > turned

@@ -26,6 +26,7 @@ VERBS: Final = {
     "scale": {"--replicas", "-n"},
     "rollout status": {"-n"},
     "annotate": {"-n"},
+    "edit": {"-n"},
 }
 
 

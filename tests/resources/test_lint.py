@@ -81,6 +81,19 @@ def test_what_is_no_policy_is_said_to_be_none(text: str, problem: str) -> None:
     assert found[0].startswith(problem)
 
 
+OTHER = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n"
+
+
+def test_objects_beside_a_policy_are_passed_over() -> None:
+    assert said(f"{OTHER}---\n{HEAD}spec: {{}}\n") == []
+    assert len(said(f"{OTHER}---\n{HEAD}spec: {{alpha: 3}}\n")) == 1
+
+
+def test_a_file_of_other_objects_alone_has_no_policy() -> None:
+    (problem,) = said(f"{OTHER}---\n{OTHER}")
+    assert problem == "p.yaml:1: there is no RolloutPolicy in it, only: Deployment"
+
+
 def test_each_document_of_a_file_is_read() -> None:
     text = f"{HEAD}spec: {{}}\n---\n{HEAD}spec: {{alpha: 3}}\n"
     assert [line.split(":")[1] for line in said(text)] == ["9"]
