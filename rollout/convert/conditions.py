@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from math import inf, nextafter
 from typing import Final
 
 NUMBER: Final = r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
@@ -24,6 +25,22 @@ class Limits:
     min: float | None = None
     max: float | None = None
     notes: tuple[str, ...] = ()
+    """What is not the same as it was."""
+    strict: tuple[tuple[float, str], ...] = ()
+    """Limits that stand for a bound which was not included itself, and how it was said."""
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """All that a reader must know of them."""
+        strict = [said for limit, said in self.strict if limit in {self.min, self.max}]
+        return (*strict, *self.notes)
+
+    def narrowed(self, other: "Limits") -> "Limits":
+        """Give the limits within which both hold."""
+        least = [one for one in (self.min, other.min) if one is not None]
+        most = [one for one in (self.max, other.max) if one is not None]
+        low, high = max(least, default=None), min(most, default=None)
+        return Limits(low, high, (*self.notes, *other.notes), (*self.strict, *other.strict))
 
     @property
     def given(self) -> dict[str, float]:
@@ -50,12 +67,12 @@ def limits(success: str | None, failure: str | None) -> Limits | None:
 def _between(good: Limits, bad: Limits) -> Limits:
     """Join both conditions: what fails decides; between the two it was Inconclusive."""
     if (good.min, good.max) == (bad.min, bad.max):
-        return Limits(bad.min, bad.max, good.notes)
+        return Limits(bad.min, bad.max, good.notes, bad.strict)
     said = (
         "between successCondition and failureCondition a value was Inconclusive, which paused; "
         "here it is good"
     )
-    return Limits(bad.min, bad.max, (*bad.notes, said))
+    return Limits(bad.min, bad.max, (*bad.notes, said), bad.strict)
 
 
 def _read(condition: str, joined: str) -> Limits | None:
@@ -76,11 +93,7 @@ def _read(condition: str, joined: str) -> Limits | None:
         one = _comparison(part, failing=joined == "||")
         if one is None:
             return None
-        found = Limits(
-            one.min if one.min is not None else found.min,
-            one.max if one.max is not None else found.max,
-            (*found.notes, *one.notes),
-        )
+        found = found.narrowed(one)
     return found if found.given else None
 
 
@@ -107,16 +120,24 @@ def _comparison(part: str, *, failing: bool) -> Limits | None:
 
 
 def _limit(good: str, number: float) -> Limits:
-    """Give the limit of `result <good> number`."""
-    exactly = (f"exactly {number:g} was bad, and is good here",)
+    """Give the limit of `result <good> number`.
+
+    Limits are included, so a strict one is the next number: a count below 1 must not be 1.
+    """
     match good:
         case ">=":
             return Limits(min=number)
         case ">":
-            return Limits(min=number, notes=exactly)
+            above = nextafter(number, inf)
+            return Limits(min=above, strict=((above, _strict("more", number, "above")),))
         case "<=":
             return Limits(max=number)
         case "<":
-            return Limits(max=number, notes=exactly)
+            below = nextafter(number, -inf)
+            return Limits(max=below, strict=((below, _strict("less", number, "below")),))
         case _:
             return Limits(min=number, max=number)
+
+
+def _strict(said: str, number: float, side: str) -> str:
+    return f"good was {said} than {number:.12g}: limits are included, so this is just {side} it"

@@ -8,12 +8,14 @@ from rollout.convert.argo import Converted
 from rollout.convert.documents import Document
 from rollout.convert.draft import Draft
 from rollout.convert.flagger_analysis import Plan, plan
-from rollout.convert.flagger_metrics import Names, Reading, Templates, metrics
+from rollout.convert.flagger_metrics import Names, Reading, metrics
 from rollout.convert.flagger_service import service
 from rollout.convert.ledger import Fate, Source
 from rollout.convert.metadata import head, kept
 from rollout.convert.policies import Gathered, unjudged
+from rollout.convert.templates import Templates
 from rollout.convert.times import duration
+from rollout.convert.weights import NO_ROUTER, UNROUTED, UNROUTED_AT_ONCE
 from rollout.resources.duration import format_duration
 from rollout.resources.words import API_VERSION
 
@@ -22,10 +24,6 @@ BY_TEMPLATE: Final = (
     "none: give it a new name, as Kustomize does, or a checksum annotation."
 )
 ONLY_DEPLOYMENTS: Final = "only Deployments are released: this Canary is left to Flagger"
-ROUTED: Final = (
-    "requests are weighted by an Ingress with canary annotations (ingress-nginx, Traefik 3.7 and "
-    "others) or by the number of pods: route through one of these"
-)
 MISSING: Final = (
     "Flagger took missing data for a failed check. Here it holds for this time, then pauses for a "
     "person; Rollback is the other choice."
@@ -41,35 +39,30 @@ def canary(document: Document, templates: Templates, others: Sequence[Document])
     root = document.source
     head(root)
     metadata, spec = kept(root), root.part("spec")
-    reference = spec.part("targetRef")
-    if reference.peek("kind") != "Deployment":
+    if spec.part("targetRef").peek("kind") != "Deployment":
         document.ledger.record((), dict(document.body), Fate.NO_EQUAL, ONLY_DEPLOYMENTS)
         return Converted()
-    for key in ("apiVersion", "kind"):
-        reference.take(key)
-    target = str(reference.take("name", "target.deployment") or document.name)
+    target = _target(spec.part("targetRef")) or document.name
     apex = spec.part("service").text("name") or target
     found = _analysis(spec)
     decided = plan(found, spec.text("provider") or "")
     names = Names.of(document, target, apex)
-    reading = Reading(spec, decided, templates, names, Gathered())
-    policy = _policy(document, found, reading)
+    policy = _policy(document, found, Reading(spec, decided, templates, names, Gathered()))
     ingress = _ingress(spec)
-    traffic = {"services": [apex], **({"ingresses": [ingress]} if ingress else {})}
-    body = _rollout(spec, decided, target, traffic, policy.name)
-    draft = Draft(
-        {"apiVersion": API_VERSION, "kind": "Rollout", "metadata": metadata, "spec": body},
-        origin=document.subject,
-    )
-    for path, said in decided.notes.items():
-        draft.note(said, "spec", *path)
-    draft.note(BY_TEMPLATE, "spec", "trigger")
-    _provider(spec, draft, ingress)
+    body = _rollout(spec, decided, names, ingress, policy.name)
+    draft = _draft(document, metadata, body, decided)
+    _provider(spec, draft, ingress, decided)
     scaler = _scaler(spec.part("autoscalerRef"))
     _rest(spec)
     made = service(spec.part("service"), document, apex, target, others)
     steps = moving.from_flagger(document, target, made, ingress, scaler)
     return Converted([made, policy, draft], steps)
+
+
+def _target(reference: Source) -> str:
+    for key in ("apiVersion", "kind"):
+        reference.take(key)
+    return str(reference.take("name", "target.deployment") or "")
 
 
 def _analysis(spec: Source) -> Source:
@@ -88,19 +81,31 @@ def _ingress(spec: Source) -> str:
 
 
 def _rollout(
-    spec: Source, decided: Plan, target: str, traffic: dict[str, Any], policy: str
+    spec: Source, decided: Plan, names: Names, ingress: str, policy: str
 ) -> dict[str, Any]:
+    traffic = {"services": [names.apex], **({"ingresses": [ingress]} if ingress else {})}
     (kind,) = decided.body
     if (deadline := duration(spec, "progressDeadlineSeconds")) is not None:
         decided.body[kind]["progressDeadline"] = format_duration(deadline)
         spec.take("progressDeadlineSeconds", "progressDeadline")
     return {
-        "target": {"deployment": target},
+        "target": {"deployment": names.target},
         "strategy": decided.body,
         "traffic": traffic,
         "policy": {"name": policy},
         "trigger": "Template",
     }
+
+
+def _draft(
+    document: Document, metadata: dict[str, Any], body: dict[str, Any], decided: Plan
+) -> Draft:
+    whole = {"apiVersion": API_VERSION, "kind": "Rollout", "metadata": metadata, "spec": body}
+    draft = Draft(whole, origin=document.subject)
+    for path, said in decided.notes.items():
+        draft.note(said, "spec", *path)
+    draft.note(BY_TEMPLATE, "spec", "trigger")
+    return draft
 
 
 def _policy(document: Document, found: Source, reading: Reading) -> Draft:
@@ -115,7 +120,7 @@ def _policy(document: Document, found: Source, reading: Reading) -> Draft:
     return draft
 
 
-def _provider(spec: Source, draft: Draft, ingress: str) -> None:
+def _provider(spec: Source, draft: Draft, ingress: str, decided: Plan) -> None:
     """Settle what routes the requests."""
     provider = spec.text("provider")
     if provider == "nginx":
@@ -123,16 +128,12 @@ def _provider(spec: Source, draft: Draft, ingress: str) -> None:
     elif provider == "kubernetes":
         spec.take("provider", "the Service's selector")
     elif provider is not None:
-        spec.no_equal("provider", ROUTED)
+        spec.no_equal("provider", NO_ROUTER)
     if not ingress and provider not in {"nginx", "kubernetes"}:
-        draft.note(
-            "Its router has no equal: the share is made by an Ingress that routes to the Service, "
-            "or else by the number of pods.",
-            "spec",
-            "traffic",
-        )
-    spec.no_equal("routeRef", ROUTED)
-    spec.no_equal("upstreamRef", ROUTED)
+        weighted = "canary" in decided.body
+        draft.note(UNROUTED if weighted else UNROUTED_AT_ONCE, "spec", "traffic")
+    spec.no_equal("routeRef", NO_ROUTER)
+    spec.no_equal("upstreamRef", NO_ROUTER)
 
 
 def _scaler(reference: Source) -> tuple[str, str] | None:
