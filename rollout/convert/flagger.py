@@ -37,32 +37,31 @@ def canary(document: Document, templates: Templates, others: Sequence[Document])
     Raises UnreadableError for fields that are not what they should be.
     """
     root = document.source
+    spec = root.part("spec")
     head(root)
-    metadata, spec = kept(root), root.part("spec")
     if spec.part("targetRef").peek("kind") != "Deployment":
         document.ledger.record((), dict(document.body), Fate.NO_EQUAL, ONLY_DEPLOYMENTS)
         return Converted()
-    target = _target(spec.part("targetRef")) or document.name
-    apex = spec.part("service").text("name") or target
-    found = _analysis(spec)
+    names, ingress, found = _names(document, spec), _ingress(spec), _analysis(spec)
     decided = plan(found, spec.text("provider") or "")
-    names = Names.of(document, target, apex)
     policy = _policy(document, found, Reading(spec, decided, templates, names, Gathered()))
-    ingress = _ingress(spec)
-    body = _rollout(spec, decided, names, ingress, policy.name)
-    draft = _draft(document, metadata, body, decided)
+    traffic = {"services": [names.apex], **({"ingresses": [ingress]} if ingress else {})}
+    draft = _draft(document, _rollout(spec, decided, names, traffic, policy.name), decided)
     _provider(spec, draft, ingress, decided)
     scaler = _scaler(spec.part("autoscalerRef"))
     _rest(spec)
-    made = service(spec.part("service"), document, apex, target, others)
-    steps = moving.from_flagger(document, target, made, ingress, scaler)
+    made = service(spec.part("service"), document, names.apex, names.target, others)
+    steps = moving.from_flagger(document, names.target, made, ingress, scaler)
     return Converted([made, policy, draft], steps)
 
 
-def _target(reference: Source) -> str:
+def _names(document: Document, spec: Source) -> Names:
+    """Find what the canary was called."""
+    reference = spec.part("targetRef")
     for key in ("apiVersion", "kind"):
         reference.take(key)
-    return str(reference.take("name", "target.deployment") or "")
+    target = str(reference.take("name", "target.deployment") or document.name)
+    return Names.of(document, target, spec.part("service").text("name") or target)
 
 
 def _analysis(spec: Source) -> Source:
@@ -81,9 +80,8 @@ def _ingress(spec: Source) -> str:
 
 
 def _rollout(
-    spec: Source, decided: Plan, names: Names, ingress: str, policy: str
+    spec: Source, decided: Plan, names: Names, traffic: dict[str, Any], policy: str
 ) -> dict[str, Any]:
-    traffic = {"services": [names.apex], **({"ingresses": [ingress]} if ingress else {})}
     (kind,) = decided.body
     if (deadline := duration(spec, "progressDeadlineSeconds")) is not None:
         decided.body[kind]["progressDeadline"] = format_duration(deadline)
@@ -97,9 +95,8 @@ def _rollout(
     }
 
 
-def _draft(
-    document: Document, metadata: dict[str, Any], body: dict[str, Any], decided: Plan
-) -> Draft:
+def _draft(document: Document, body: dict[str, Any], decided: Plan) -> Draft:
+    metadata = kept(document.source)
     whole = {"apiVersion": API_VERSION, "kind": "Rollout", "metadata": metadata, "spec": body}
     draft = Draft(whole, origin=document.subject)
     for path, said in decided.notes.items():

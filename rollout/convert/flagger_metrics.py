@@ -1,4 +1,4 @@
-"""Metrics of a Canary: Flagger's own two, and MetricTemplates."""
+"""Metrics of a Canary: queries of its own and of MetricTemplates."""
 
 import re
 from collections.abc import Mapping
@@ -7,30 +7,19 @@ from typing import Any, Final, Self
 
 from rollout.convert import flagger_sides
 from rollout.convert.asked import ADDRESS, ELSEWHERE, Asked, LeftOutError, failures, secret
-from rollout.convert.conditions import Limits
 from rollout.convert.documents import Document
 from rollout.convert.flagger_analysis import Plan
+from rollout.convert.flagger_presets import NO_ADDRESS, built_in, is_built_in, preset
+from rollout.convert.flagger_ranges import LIMITS, limits, taken
 from rollout.convert.ledger import Fate, Source
 from rollout.convert.metadata import head
 from rollout.convert.policies import Gathered
-from rollout.convert.recognise import USUAL_BOUNDS, WIDEST, recognise, tidy
+from rollout.convert.recognise import recognise, tidy
 from rollout.convert.templates import Templates
 from rollout.convert.times import duration
-from rollout.convert.weights import WHOLE
 from rollout.resources.duration import format_duration
 
-NO_ADDRESS: Final = (
-    "The address was Flagger's own setting (-metrics-server): write that of your Prometheus."
-)
 VARIABLE: Final = re.compile(r"\{\{-? *([\w.-]+) *-?\}\}")
-COMPARED: Final = (
-    "It was a limit for itself; here the share is compared with stable in the same minutes."
-)
-MEAN: Final = "Flagger's figure for nginx was a mean; here it is the share of slow requests."
-ONE_SIDE: Final = "only what hurts is limited: fewer errors and shorter times are no harm"
-LIMITS: Final = "max and min"
-BUILT_IN: Final = ("request-success-rate", "request-duration")
-HTTP: Final = "The counters are those of the pods here, not those of the mesh: see docs/metrics.md."
 
 
 @dataclass(frozen=True)
@@ -70,105 +59,16 @@ class Reading:
 def metrics(found: Source, reading: Reading) -> None:
     """Take all metrics of an analysis into the policy."""
     every = found.parts("metrics")
-    if any(map(_is_built_in, every)):
-        _preset(reading.spec, reading.gathered)
+    if any(map(is_built_in, every)):
+        preset(reading.spec, reading.gathered)
     for metric in every:
         try:
-            if _is_built_in(metric):
-                _built_in(metric, reading.gathered, reading.spec)
+            if is_built_in(metric):
+                built_in(metric, reading.gathered, reading.spec)
             else:
                 _asked(metric, reading)
         except LeftOutError as error:
             metric.whole(Fate.NO_EQUAL, str(error))
-
-
-def _is_built_in(metric: Source) -> bool:
-    own = metric.has("templateRef") or metric.has("query")
-    return str(metric.peek("name")) in BUILT_IN and not own
-
-
-def _limits(metric: Source) -> Limits:
-    """Read the range; bounds are included in both worlds."""
-    given = metric.part("thresholdRange")
-    low, high = given.peek("min"), given.peek("max")
-    for key in ("min", "max"):
-        if not isinstance(given.peek(key), int | float | None):
-            raise given.unreadable(key, "a number")
-    if low is None and high is None:
-        if not isinstance(metric.peek("threshold"), int | float | None):
-            raise metric.unreadable("threshold", "a number")
-        return Limits(max=metric.peek("threshold") or 0)
-    return Limits(low, high)
-
-
-def _taken(metric: Source, what: str, *, near: bool) -> None:
-    fate = Fate.ASSUMED if near else Fate.CONVERTED
-    for key in ("name", "threshold"):
-        (metric.assume if near else metric.take)(key, what)
-    metric.known("thresholdRange", ("min", "max"), fate, what)
-    if what == LIMITS:
-        metric.take("interval", "the window of the query")
-    else:
-        metric.not_needed("interval", "counters are read raw: there is no window")
-
-
-def _built_in(metric: Source, gathered: Gathered, spec: Source) -> None:
-    """Take one of Flagger's own metrics: the preset's counters."""
-    provider = spec.text("provider") or ""
-    bounds = _limits(metric)
-    rate = metric.peek("name") == BUILT_IN[0]
-    if rate and bounds.min is None and bounds.max is not None and metric.has("threshold"):
-        bounds = Limits(min=bounds.max)
-    limit = bounds.min if rate else bounds.max
-    if limit is None:
-        raise LeftOutError("it has no limit on this side: write thresholdRange")
-    body, notes = _share(float(limit)) if rate else _slow(float(limit), provider)
-    if gathered.preset != "ingress-nginx":
-        notes = (*notes, HTTP)
-    gathered.built_in("errors" if rate else "latency", body, tuple(n[:-1] for n in notes))
-    _taken(metric, "margin" if rate else "bounds and margin", near=True)
-    _other_side(metric.part("thresholdRange"), bounds, rate=rate)
-
-
-def _other_side(given: Source, bounds: Limits, *, rate: bool) -> None:
-    """Settle the limit that nothing bad can pass."""
-    if rate and (bounds.max or 0) >= WHOLE:
-        given.not_needed("max", "no share is larger")
-    elif not rate and (bounds.min or 0) <= 0:
-        given.not_needed("min", "no time is shorter")
-    else:
-        given.no_equal("max" if rate else "min", ONE_SIDE)
-
-
-def _share(least: float) -> tuple[dict[str, Any], tuple[str, ...]]:
-    allowed = min(max(round(1 - least / 100, 6), 0), WIDEST)
-    body = {"kind": "Ratio", "margin": {"ratio": 1.0, "absolute": allowed}}
-    return body, (f"At least {least:g} % had to succeed.", COMPARED)
-
-
-def _slow(most: float, provider: str) -> tuple[dict[str, Any], tuple[str, ...]]:
-    wanted = most / 1000
-    bound = min((one for one in USUAL_BOUNDS if one >= wanted), default=wanted)
-    body = {"kind": "Latency", "bounds": [bound], "margin": {"ratio": 1.0, "absolute": 0.01}}
-    notes = [f"99 % had to be within {most:g} ms.", COMPARED]
-    if provider in {"nginx", "skipper"}:
-        notes.append(MEAN)
-    if bound != wanted:
-        notes.append(f"{bound:g} s is the next larger bucket that histograms usually have.")
-    return body, tuple(notes)
-
-
-def _preset(spec: Source, gathered: Gathered) -> None:
-    """Choose where Flagger's own two metrics are read from here."""
-    provider = spec.text("provider")
-    if provider != "nginx" and not spec.has("metricsServer"):
-        return
-    if provider == "nginx":
-        gathered.preset = "ingress-nginx"
-    address = spec.take("metricsServer", "provider.address")
-    gathered.provider = {"address": str(address or ADDRESS)}
-    if not address:
-        gathered.guessed = NO_ADDRESS
 
 
 @dataclass(frozen=True)
@@ -206,7 +106,7 @@ def _worded(metric: Source, found: _Found, reading: Reading) -> Asked:
     values = {**reading.names.values, "interval": format_duration(window)}
     for key, value in metric.part("templateVariables").value.items():
         values[f"variables.{key}"] = str(value)
-    limited = _limits(metric)
+    limited = limits(metric)
     told = flagger_sides.told(
         _filled(found.query, values), reading.names.target, reading.names.apex
     )
@@ -237,7 +137,7 @@ def _settle(metric: Source, found: _Found, asked: Asked, kind: str) -> None:
             variables.not_needed(key, "the query does not use it")
     if not variables.value:
         metric.take("templateVariables")
-    _taken(metric, LIMITS if kind == "Value" else "margin", near=kind != "Value")
+    taken(metric, LIMITS if kind == "Value" else "margin", near=kind != "Value")
 
 
 def _source(metric: Source, reading: Reading) -> _Found:

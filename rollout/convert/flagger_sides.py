@@ -17,6 +17,18 @@ WORKLOAD: Final = re.compile(
 )
 OF_SERVICE: Final = re.compile(r"service|job|route|cluster|backend|upstream")
 PRIMARY: Final = "-primary"
+BOTH: Final = (
+    "it was the primary alone, and finds the candidate too; add what tells stable, as "
+    f'pod!~"{PODS}" does'
+)
+STABLE_TOO: Final = (
+    "here stable has that name too, so a bad candidate may pass; add what tells the candidate, as "
+    f'pod=~"{PODS}" does'
+)
+NOBODY: Final = (
+    "nothing has that name here, so it may find nothing; write what tells the candidate, as "
+    f'pod=~"{PODS}" does'
+)
 TRIED: Final = "5d8f9c7b6d-x2k4z"
 """How the names of pods end."""
 
@@ -67,22 +79,18 @@ class _Names:
         return (stable, replace(one, op="!~", value=PODS))
 
     def doubts(self, pairs: Sequence[Reworded]) -> Iterator[str]:
-        """Say what may find another side than it did."""
+        """Say what may find another side than it did, or nothing."""
         told = any(self._tells(one) for pair in pairs for one in pair.after)
         for pair in pairs:
             before, now = pair.before, pair.after[0]
             if before.alike or not before.positive:
                 continue
             if PRIMARY in before.value and self._both(before, now):
-                yield (
-                    f"check {now.text}: it was the primary alone, and finds the candidate too; add "
-                    f'what tells stable, as pod!~"{PODS}" does'
-                )
+                yield f"check {now.text}: {BOTH}"
             elif not told and self._stands(before.value):
-                yield (
-                    f"check {now.text}: here stable has that name too, so a bad candidate may "
-                    f'pass; add what tells the candidate, as pod=~"{PODS}" does'
-                )
+                yield f"check {now.text}: {STABLE_TOO}"
+            elif self._longer(now.value):
+                yield f"check {now.text}: {NOBODY}"
 
     def _tells(self, one: Condition) -> bool:
         """Whether a condition finds the candidate alone."""
@@ -98,12 +106,14 @@ class _Names:
         return before != now and not before.of_pods and not elsewhere
 
     def _stands(self, value: str) -> bool:
-        """Whether a text has one of the names, in whatever longer name of the canary."""
-        either = f"{re.escape(self.target)}|{re.escape(self.apex)}"
-        if re.search(rf"(?<![a-zA-Z0-9])(?:{either})-canary", value):
-            return True
+        """Whether a text has one of the names, which the primary did not have."""
         alone = _name(self.target, self.apex).finditer(value.replace("/", "_"))
         return any(found[2] != "primary" for found in alone)
+
+    def _longer(self, value: str) -> bool:
+        """Whether the canary is still named in a text, within a name that is not understood."""
+        either = f"{re.escape(self.target)}|{re.escape(self.apex)}"
+        return re.search(rf"(?<![a-zA-Z0-9])(?:{either})-canary", value) is not None
 
 
 def _service(found: re.Match[str]) -> str:

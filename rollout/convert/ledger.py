@@ -2,7 +2,8 @@
 
 Every field is asked for through a Source, which writes down what is done with it. What nobody has
 asked for is found at the end and listed as having no equal, so that nothing can be dropped
-silently, not even a field that did not exist when this was written.
+silently, not even a field that did not exist when this was written. So a mapping is settled as a
+whole only where it is handed on, where it has no equal, or where all of it does nothing here.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

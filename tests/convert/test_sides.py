@@ -12,6 +12,7 @@ from rollout.convert.sides import of_argo
 
 STABLE = "here stable has that name too, so a bad candidate may pass"
 UNSCRAPED = "the candidate's Service has labels of its own, so that no ServiceMonitor scrapes it"
+NOBODY = "nothing has that name here, so it may find nothing"
 SHARED = "it was the primary alone, and finds the candidate too"
 PODS = "podinfo-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)"
 
@@ -87,9 +88,10 @@ def test_what_named_something_else_stays_and_needs_no_look(unchanged: str) -> No
         ('app="podinfo"', 'app="podinfo"', STABLE),
         ('destination_service="api.test"', 'destination_service="api.test"', STABLE),
         ('pod="podinfo"', 'pod="podinfo"', STABLE),
-        ('cluster=~"test-podinfo-canary-80"', 'cluster=~"test-podinfo-canary-80"', STABLE),
+        ('cluster=~"test-podinfo-canary-80"', 'cluster=~"test-podinfo-canary-80"', NOBODY),
         ('cluster="${namespace}-podinfo"', 'cluster="${namespace}-podinfo"', STABLE),
-        ('cluster="x_podinfo-canaryupstream-80"', 'cluster="x_podinfo-canaryupstream-80"', STABLE),
+        ('cluster="x_podinfo-canaryupstream-80"', 'cluster="x_podinfo-canaryupstream-80"', NOBODY),
+        ('route=~"test_api-api-canary_.+"', 'route=~"test_api-api-canary_.+"', NOBODY),
         ('app="podinfo-primary"', 'app="podinfo"', SHARED),
         ('job="podinfo-canary"', 'job="${service}"', UNSCRAPED),
         ('service="api-canary"', 'service="${service}"', UNSCRAPED),
