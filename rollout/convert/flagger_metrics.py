@@ -114,7 +114,7 @@ def _worded(metric: Source, found: _Found, reading: Reading) -> Asked:
         name=str(metric.peek("name")),
         query=told.query,
         limits=limited,
-        better=recognise(told.query, limited),
+        better=None if told.one_side else recognise(told.query, limited),
         provider=found.provider,
         guessed=found.guessed,
         failures=failures(decided.threshold - 1, max(decided.ticks, decided.threshold)),

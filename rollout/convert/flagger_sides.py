@@ -39,7 +39,8 @@ def told(query: str, target: str, apex: str) -> Told:
     `target` is the Deployment, `apex` the Service that users reach.
     """
     names = _Names(target, apex)
-    return reworded(query, names.changed, names.doubts)
+    found = reworded(query, names.changed, names.doubts)
+    return replace(found, one_side=beside(target) in found.query)
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,8 @@ class Told:
 
     query: str
     notes: tuple[str, ...] = ()
+    one_side: bool = False
+    """Whether it names the candidate itself, so that it cannot be asked of stable too."""
 
 
 Change: TypeAlias = Callable[[Condition], tuple[Condition, ...]]

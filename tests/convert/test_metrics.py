@@ -69,6 +69,19 @@ def test_a_query_with_the_name_of_flaggers_canary_measures_the_candidate() -> No
     ]
 
 
+def test_a_share_that_names_the_candidates_deployment_stays_a_number() -> None:
+    pods = 'deployment="podinfo",pod=~"podinfo-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)"'
+    bad = f'sum(rate(requests_total{{{pods},code=~"5.."}}[1m]))'
+    query = f"{bad} / sum(rate(requests_total{{{pods}}}[1m]))"
+    found = converted(canary({"name": "errors", "threshold": 0.01, "query": query}))
+    (metric,) = spec(found, "RolloutPolicy")["metrics"]
+    assert metric["kind"] == "Value"
+    both = query.replace('deployment="podinfo",', "")
+    found = converted(canary({"name": "errors", "threshold": 0.01, "query": both}))
+    (metric,) = spec(found, "RolloutPolicy")["metrics"]
+    assert metric["kind"] == "Ratio"
+
+
 def test_a_query_that_may_measure_stable_is_assumed_with_what_to_check() -> None:
     query = 'sum(rate(errors_total{app="{{ target }}"}[{{ interval }}]))'
     found = converted(canary(templated("errors")), template("errors", WRITTEN, query))
