@@ -77,7 +77,7 @@ def _prometheus(metric: Source, asked: Source, name: str, context: Context) -> t
         name=name,
         query=told.query,
         limits=found,
-        better=recognise(told.query, found),
+        better=recognise(told.query, found.bounds),
         provider=_provider(asked, context),
         guessed="" if asked.has("address") else NO_ADDRESS,
         failures=failures(max(allowed, 0), count),
@@ -97,7 +97,7 @@ def _settle(metric: Source, asked: Source, kind: str, item: Asked) -> None:
         asked.assume("query", "; ".join((f"a metric of kind {kind}", *item.notes)))
     else:
         asked.take("query", f"a metric of kind {kind}")
-    near = kind != "Value" or item.limits.notes
+    near = kind != "Value" or item.limits.told
     told = "margin" if kind != "Value" else "max and min"
     for key in ("successCondition", "failureCondition"):
         (metric.assume if near else metric.take)(key, told)

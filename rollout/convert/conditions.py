@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from math import inf, nextafter
+from decimal import Decimal
 from typing import Final
 
 NUMBER: Final = r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
@@ -15,7 +15,28 @@ GUARD: Final = re.compile(
     r"result *(?:==|!=) *nil"
 )
 TURNED: Final = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "=="}
+LEAST: Final = 1e-9
+DIGITS: Final = 5
+"""A narrower limit differs in the sixth digit: as many are shown in verdicts."""
 OPPOSITE: Final = {"<": ">=", ">": "<=", "<=": ">", ">=": "<"}
+
+
+@dataclass(frozen=True)
+class Strict:
+    """A limit that stands for a bound which was not included itself."""
+
+    limit: float
+    bound: float
+    than: str
+    side: str
+
+    @property
+    def said(self) -> str:
+        """What the bound was."""
+        return (
+            f"good was {self.than} than {self.bound:g}: limits are included, so this one is a "
+            f"little {self.side} it"
+        )
 
 
 @dataclass(frozen=True)
@@ -26,14 +47,22 @@ class Limits:
     max: float | None = None
     notes: tuple[str, ...] = ()
     """What is not the same as it was."""
-    strict: tuple[tuple[float, str], ...] = ()
-    """Limits that stand for a bound which was not included itself, and how it was said."""
+    strict: tuple["Strict", ...] = ()
+    """Limits that stand for a bound which was not included itself."""
 
     @property
     def told(self) -> tuple[str, ...]:
         """All that a reader must know of them."""
-        strict = [said for limit, said in self.strict if limit in {self.min, self.max}]
-        return (*strict, *self.notes)
+        held = [one.said for one in self.strict if one.limit in {self.min, self.max}]
+        return (*held, *self.notes)
+
+    @property
+    def bounds(self) -> "Limits":
+        """The limits as they were written, for shares, where nothing hangs on the bound itself."""
+        written = {one.limit: one.bound for one in self.strict}
+        low = None if self.min is None else written.get(self.min, self.min)
+        high = None if self.max is None else written.get(self.max, self.max)
+        return Limits(low, high, self.notes)
 
     def narrowed(self, other: "Limits") -> "Limits":
         """Give the limits within which both hold."""
@@ -122,22 +151,26 @@ def _comparison(part: str, *, failing: bool) -> Limits | None:
 def _limit(good: str, number: float) -> Limits:
     """Give the limit of `result <good> number`.
 
-    Limits are included, so a strict one is the next number: a count below 1 must not be 1.
+    Limits are included, so a strict one is a little narrower: a count below 1 must not be 1.
     """
     match good:
         case ">=":
             return Limits(min=number)
         case ">":
-            above = nextafter(number, inf)
-            return Limits(min=above, strict=((above, _strict("more", number, "above")),))
+            above = _next(number, 1)
+            return Limits(min=above, strict=(Strict(above, number, "more", "above"),))
         case "<=":
             return Limits(max=number)
         case "<":
-            below = nextafter(number, -inf)
-            return Limits(max=below, strict=((below, _strict("less", number, "below")),))
+            below = _next(number, -1)
+            return Limits(max=below, strict=(Strict(below, number, "less", "below"),))
         case _:
             return Limits(min=number, max=number)
 
 
-def _strict(said: str, number: float, side: str) -> str:
-    return f"good was {said} than {number:.12g}: limits are included, so this is just {side} it"
+def _next(number: float, sign: int) -> float:
+    """Give a number a little above or below, on the safe side and still readable."""
+    if not number:
+        return sign * LEAST
+    given = Decimal(repr(number))
+    return float(given + sign * Decimal(1).scaleb(given.adjusted() - DIGITS))
