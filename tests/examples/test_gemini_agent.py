@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
@@ -115,7 +116,7 @@ def test_a_client_that_asks_too_often_is_told_when_to_come_again() -> None:
     assert refused.json()["detail"] == "more than 2 requests in 3600 s"
 
 
-def test_without_redis_a_pod_is_not_ready_but_answers_whom_it_must() -> None:
+def test_a_pod_that_has_never_reached_redis_is_not_ready_but_answers_whom_it_must() -> None:
     away = Settings(redis_host="redis-master")
     answer = asking(lambda client: client.post("/v1/generate", json=PROMPT), away, Away())
     assert answer.json()["tokens"] == 3
@@ -123,6 +124,34 @@ def test_without_redis_a_pod_is_not_ready_but_answers_whom_it_must() -> None:
     assert ready.status_code == httpx.codes.SERVICE_UNAVAILABLE
     assert ready.json()["status"] == "redis at redis-master does not answer"
     assert get("/health", away, Away()).is_success
+
+
+class Leaving(Own):
+    """A Redis that goes away after it was reached once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.away = False
+
+    async def asked(self, client: str, window: int) -> int:
+        return await Away().asked(client, window)
+
+    async def recall(self, key: str) -> str | None:
+        return await Away().recall(key)
+
+    async def check(self) -> None:
+        if self.away:
+            await Away().check()
+        self.away = True
+
+
+def test_a_redis_that_goes_away_takes_no_pod_out_of_its_service() -> None:
+    async def look(client: httpx.AsyncClient) -> list[httpx.Response]:
+        ready = [await client.get("/ready") for _ in range(2)]
+        return [*ready, *[await client.post("/v1/generate", json=PROMPT) for _ in range(3)]]
+
+    answers = asking(look, Settings(redis_host="redis-master", rate_limit=1), Leaving())
+    assert [answer.status_code for answer in answers] == [200] * 5
 
 
 @pytest.fixture(scope="module")
@@ -250,6 +279,7 @@ def test_the_environment_says_all() -> None:
         "LOG_LEVEL": "debug",
         "DIAL_ERRORS": "0.05",
         "MAX_TOKENS": "",
+        "FORWARDED_ALLOW_IPS": "10.0.0.0/8, 192.0.2.7",
     }
     told = read(given)
     assert told == Settings(
@@ -257,6 +287,7 @@ def test_the_environment_says_all() -> None:
         rate_limit=0,
         caching=False,
         log_level="DEBUG",
+        proxies=("10.0.0.0/8", "192.0.2.7/32"),
         dials=Dials(errors=0.05),
     )
 
@@ -268,6 +299,7 @@ def test_the_environment_says_all() -> None:
         ("REDIS_PORT", "http", "a port, such as 6379"),
         ("RATE_LIMIT_WINDOW", "0", "seconds, such as 60"),
         ("ENABLE_METRICS", "yes", "true or false"),
+        ("FORWARDED_ALLOW_IPS", "*", "addresses or networks of proxies, such as 10.0.0.0/8"),
         ("LOG_FORMAT", "xml", "one of json, text"),
         ("LOG_LEVEL", "LOUD", "one of DEBUG, ERROR, INFO, WARNING"),
         ("DIAL_ERRORS", "5", "a share of requests, such as 0.05"),
@@ -275,7 +307,7 @@ def test_the_environment_says_all() -> None:
     ],
 )
 def test_a_variable_that_cannot_be_read_is_named(name: str, value: str, form: str) -> None:
-    with pytest.raises(SettingError, match=f"{name}: '{value}' is not {form}"):
+    with pytest.raises(SettingError, match=re.escape(f"{name}: {value!r} is not {form}")):
         read({name: value})
 
 

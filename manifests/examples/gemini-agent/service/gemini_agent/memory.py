@@ -4,13 +4,15 @@ In Redis, so that a limit holds however many pods there are; without one, each p
 """
 
 import time
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from redis.asyncio import Redis
 
 TIMEOUT: Final = 1.0
 """Seconds for one question to Redis: an answer that waits longer is given without it."""
 CACHED_SECONDS: Final = 300
+KEPT_CLIENTS: Final = 10_000
+KEPT_ANSWERS: Final = 1_000
 
 
 class Memory(Protocol):
@@ -73,31 +75,39 @@ class Shared:
 
 
 class Own:
-    """In this process alone."""
+    """In this process alone, and no more than fits: the oldest is forgotten first."""
 
     def __init__(self) -> None:
-        self._asked: dict[str, tuple[int, int]] = {}
+        self._window = 0
+        self._asked: dict[str, int] = {}
         self._kept: dict[str, str] = {}
 
     async def asked(self, client: str, window: int) -> int:
         """Count in the window that is now."""
         now = int(time.time()) // window
-        began, count = self._asked.get(client, (now, 0))
-        self._asked[client] = (now, count + 1 if began == now else 1)
-        return self._asked[client][1]
+        if now != self._window:
+            self._window = now
+            self._asked.clear()
+        self._asked[client] = self._asked.get(client, 0) + 1
+        _forget(self._asked, KEPT_CLIENTS)
+        return self._asked[client]
 
     async def recall(self, key: str) -> str | None:
         """Look it up."""
         return self._kept.get(key)
 
     async def keep(self, key: str, value: str) -> None:
-        """Keep the last thousand."""
+        """Keep the newest."""
         self._kept[key] = value
-        while len(self._kept) > 1000:  # noqa: PLR2004 - said above
-            del self._kept[next(iter(self._kept))]
+        _forget(self._kept, KEPT_ANSWERS)
 
     async def check(self) -> None:
         """There is nothing that could be away."""
 
     async def close(self) -> None:
         """There is nothing to let go."""
+
+
+def _forget(found: dict[str, Any], most: int) -> None:
+    while len(found) > most:
+        del found[next(iter(found))]
