@@ -25,21 +25,6 @@ FOREIGN = {"external-secrets.io/v1", "bitnami.com/v1alpha1", "monitoring.coreos.
 """What the API server itself does not know; these are tried with their own CRDs elsewhere."""
 
 
-@pytest.fixture(scope="module")
-def trees(kubectl_program: Path) -> dict[str, Tree]:
-    return {name: build(kubectl_program, EXAMPLE / "overlays" / name) for name in OVERLAYS}
-
-
-@pytest.fixture(params=OVERLAYS)
-def name(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def tree(trees: dict[str, Tree], name: str) -> Tree:
-    return trees[name]
-
-
 def deployment(tree: Tree, name: str) -> dict[str, Any]:
     return one(tree, "Deployment", KNOWN[name].service)
 
@@ -113,56 +98,6 @@ def test_the_program_reads_what_it_is_told_or_a_page_says_that_it_does_not(
     said = set(re.findall(r"`([A-Z_]+)`", unread))
     assert told - SETTINGS.keys() <= said
     assert not said & SETTINGS.keys()
-
-
-def test_an_update_never_has_fewer_pods_and_they_are_spread(tree: Tree, name: str) -> None:
-    spec = deployment(tree, name)["spec"]
-    rolling = {"maxSurge": 1, "maxUnavailable": 0}
-    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": rolling}
-    assert spec["revisionHistoryLimit"] == 5
-    template = spec["template"]["spec"]
-    (apart,) = template["affinity"]["podAntiAffinity"][
-        "preferredDuringSchedulingIgnoredDuringExecution"
-    ]
-    (spread,) = template["topologySpreadConstraints"]
-    chosen = {"matchLabels": spec["selector"]["matchLabels"]}
-    assert apart == {
-        "weight": 100,
-        "podAffinityTerm": {"topologyKey": "kubernetes.io/hostname", "labelSelector": chosen},
-    }
-    assert spread == {
-        "topologyKey": "topology.kubernetes.io/zone",
-        "maxSkew": 1,
-        "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": chosen,
-    }
-
-
-def test_a_pod_has_the_time_and_the_questions_that_it_needs(tree: Tree, name: str) -> None:
-    (container,) = deployment(tree, name)["spec"]["template"]["spec"]["containers"]
-    alive = {"httpGet": {"path": "/health", "port": "http"}}
-    start = {"initialDelaySeconds": 10, "periodSeconds": 5, "failureThreshold": 30}
-    assert container["startupProbe"] == {**alive, **start}
-    live = {"periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 3}
-    assert container["livenessProbe"] == {**alive, **live}
-    ready = {"periodSeconds": 5, "timeoutSeconds": 3, "failureThreshold": 3}
-    asked = {"httpGet": {"path": "/ready", "port": "http"}}
-    assert container["readinessProbe"] == {**asked, **ready}
-
-
-def test_users_come_by_tls_and_within_limits(tree: Tree, name: str) -> None:
-    ingress = one(tree, "Ingress", KNOWN[name].service)
-    (rule,) = ingress["spec"]["rules"]
-    assert rule["host"] == KNOWN[name].host
-    assert ingress["spec"]["tls"] == [{"hosts": [rule["host"]], "secretName": "gemini-agent-tls"}]
-    assert ingress["spec"]["ingressClassName"] == "nginx"
-    nginx = "nginx.ingress.kubernetes.io"
-    assert ingress["metadata"]["annotations"] == {
-        "cert-manager.io/cluster-issuer": "letsencrypt-prod",
-        f"{nginx}/limit-rpm": "100",
-        f"{nginx}/proxy-body-size": "10m",
-        f"{nginx}/proxy-read-timeout": "300",
-    }
 
 
 def test_images_have_the_tag_of_the_overlay_and_never_latest(tree: Tree, name: str) -> None:
