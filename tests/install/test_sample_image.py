@@ -60,8 +60,7 @@ def test_what_runs_is_what_the_lock_says(image: Image) -> None:
     found = {
         name.lower().replace("_", "-"): version for name, version in json.loads(done.stdout).items()
     }
-    assert found.items() <= pinned(SAMPLES).items()
-    assert {"fastapi", "redis", "uvicorn"} <= found.keys()
+    assert found == pinned(SAMPLES)
 
 
 def test_its_user_is_no_root_and_can_write_nothing(image: Image) -> None:

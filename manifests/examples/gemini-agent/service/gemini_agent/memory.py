@@ -4,12 +4,19 @@ In Redis, so that a limit holds however many pods there are; without one, each p
 """
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol
 
+from redis import exceptions
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 TIMEOUT: Final = 1.0
 """Seconds for one question to Redis: an answer that waits longer is given without it."""
+REST: Final = 5.0
+"""Seconds for which nobody asks it again when it did not answer: each would wait in vain."""
 CACHED_SECONDS: Final = 300
 KEPT_CLIENTS: Final = 10_000
 KEPT_ANSWERS: Final = 1_000
@@ -45,12 +52,15 @@ class Shared:
             socket_timeout=TIMEOUT,
             socket_connect_timeout=TIMEOUT,
             decode_responses=True,
+            retry=Retry(NoBackoff(), 0),  # by itself it tries for seconds, and somebody waits
         )
+        self._resting = 0.0
+        """Until then, by the monotonic clock."""
 
     async def asked(self, client: str, window: int) -> int:
         """Count in one key per client and window, which goes away by itself."""
         key = f"asked:{client}:{int(time.time()) // window}"
-        async with self._redis.pipeline(transaction=True) as both:
+        async with self._asking(), self._redis.pipeline(transaction=True) as both:
             both.incr(key)
             both.expire(key, 2 * window)
             count, _ = await both.execute()
@@ -58,12 +68,14 @@ class Shared:
 
     async def recall(self, key: str) -> str | None:
         """Read a key."""
-        found = await self._redis.get(key)
+        async with self._asking():
+            found = await self._redis.get(key)
         return None if found is None else str(found)
 
     async def keep(self, key: str, value: str) -> None:
         """Write a key that goes away by itself."""
-        await self._redis.set(key, value, ex=CACHED_SECONDS)
+        async with self._asking():
+            await self._redis.set(key, value, ex=CACHED_SECONDS)
 
     async def check(self) -> None:
         """Ask for a sign of life."""
@@ -72,6 +84,16 @@ class Shared:
     async def close(self) -> None:
         """Close the pool."""
         await self._redis.aclose()
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[None]:
+        if time.monotonic() < self._resting:
+            raise exceptions.ConnectionError("it did not answer a moment ago")
+        try:
+            yield
+        except (exceptions.ConnectionError, exceptions.TimeoutError):
+            self._resting = time.monotonic() + REST
+            raise
 
 
 class Own:
