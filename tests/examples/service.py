@@ -115,13 +115,21 @@ class Service:
                 _patch("Rollout", name, "/spec/strategy/canary/drain", "1s", "add"),
                 _patch("RolloutPolicy", name, "/spec/interval", "1s", "add"),
                 _patch("RolloutPolicy", name, "/spec/minimumRequests", 20, "add"),
+                *self._nearby(),
             ],
         }
         (folder / "kustomization.yaml").write_text(json.dumps(kustomization))
         return build(self._plane.program, folder)
 
+    def _nearby(self) -> list[dict[str, Any]]:
+        """Say where the Redis is that stands for the cloud's: at its address there is none."""
+        if self.overlay.name != "production":
+            return []
+        config = f"{self.overlay.prefix}agent-config"
+        return [_patch("ConfigMap", config, "/data/REDIS_HOST", "redis-master")]
+
     def _be_the_cloud(self) -> None:
-        """Write the Secret that an operator would, and run the Redis that production rents."""
+        """Write the Secret that an operator would, and run a Redis in place of the cloud's."""
         namespace = self.overlay.namespace
         if self.overlay.name != "development":
             body = {
@@ -132,7 +140,7 @@ class Service:
             }
             apply(self._plane, [body])
         if self.overlay.name == "production":
-            folder = self._folder / "rented"
+            folder = self._folder / "cloud"
             folder.mkdir()
             component = os.path.relpath(EXAMPLE / "components" / "redis", folder)
             text = json.dumps({"namespace": namespace, "components": [component]})
