@@ -9,7 +9,7 @@ from typing import Any, Final
 from rollout.convert.asked import ADDRESS, ELSEWHERE, Asked, LeftOutError, failures, secret
 from rollout.convert.conditions import limits
 from rollout.convert.ledger import Fate, Source
-from rollout.convert.policies import Gathered
+from rollout.convert.policies import MARGIN, Gathered
 from rollout.convert.recognise import recognise, tidy
 from rollout.convert.sides import Told, of_argo
 from rollout.convert.times import duration
@@ -98,7 +98,7 @@ def _settle(metric: Source, asked: Source, kind: str, item: Asked) -> None:
     else:
         asked.take("query", f"a metric of kind {kind}")
     near = kind != "Value" or item.limits.told
-    told = "margin" if kind != "Value" else "max and min"
+    told = MARGIN if kind != "Value" else "max and min"
     for key in ("successCondition", "failureCondition"):
         (metric.assume if near else metric.take)(key, told)
     counted = "failures" if kind == "Value" else "the judge counts requests, not measurements"

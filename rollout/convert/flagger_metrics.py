@@ -13,7 +13,7 @@ from rollout.convert.flagger_presets import NO_ADDRESS, built_in, is_built_in, p
 from rollout.convert.flagger_ranges import LIMITS, limits, taken
 from rollout.convert.ledger import Fate, Source
 from rollout.convert.metadata import head
-from rollout.convert.policies import Gathered
+from rollout.convert.policies import MARGIN, Gathered
 from rollout.convert.recognise import recognise, tidy
 from rollout.convert.templates import Templates
 from rollout.convert.times import duration
@@ -137,7 +137,7 @@ def _settle(metric: Source, found: _Found, asked: Asked, kind: str) -> None:
             variables.not_needed(key, "the query does not use it")
     if not variables.value:
         metric.take("templateVariables")
-    taken(metric, LIMITS if kind == "Value" else "margin", near=kind != "Value")
+    taken(metric, LIMITS if kind == "Value" else MARGIN, near=kind != "Value")
 
 
 def _source(metric: Source, reading: Reading) -> _Found:

@@ -6,7 +6,7 @@ from rollout.convert.asked import ADDRESS, LeftOutError
 from rollout.convert.conditions import Limits
 from rollout.convert.flagger_ranges import limits, taken
 from rollout.convert.ledger import Source
-from rollout.convert.policies import Gathered
+from rollout.convert.policies import MARGIN, Gathered
 from rollout.convert.recognise import USUAL_BOUNDS, WIDEST
 from rollout.convert.weights import WHOLE
 
@@ -58,7 +58,7 @@ def built_in(metric: Source, gathered: Gathered, spec: Source) -> None:
     if gathered.preset != "ingress-nginx":
         notes = (*notes, HTTP)
     gathered.built_in("errors" if rate else "latency", body, tuple(n[:-1] for n in notes))
-    taken(metric, "margin" if rate else "bounds and margin", near=True)
+    taken(metric, MARGIN if rate else f"bounds and {MARGIN}", near=True)
     _other_side(metric.part("thresholdRange"), bounds, rate=rate)
 
 

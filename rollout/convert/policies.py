@@ -18,6 +18,7 @@ MOST_METRICS: Final = 16
 LONGEST_NAME: Final = 63
 LONGEST_QUERY: Final = 4000
 TIME_DECIDES: Final = {"hold": "10s", "then": "Advance"}
+MARGIN: Final = "margin: the candidate is held to stable in the same minutes, not to a bound alone"
 
 
 @dataclass
