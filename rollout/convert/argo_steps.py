@@ -13,9 +13,7 @@ from rollout.resources.duration import format_duration
 
 NONE: Final = timedelta(0)
 PATIENCE: Final = timedelta(minutes=10)
-FOR_EVER: Final = (
-    "It was waited for a person without end; here the longest time is a year, then it rolls back."
-)
+FOR_EVER: Final = "It waited for a person for ever; here a year is the longest, then it rolls back."
 ADVANCES: Final = (
     "Argo Rollouts went on when the time was over, unless an analysis had failed. So does "
     "onUndecided: Advance; Hold would ask a person."

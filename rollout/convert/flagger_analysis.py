@@ -52,7 +52,10 @@ def plan(source: Source, provider: str) -> Plan:
     interval = max(duration(source, "interval") or INTERVAL, FLOOR)
     source.take("interval", "minDuration of the steps, or bake")
     threshold = source.number("threshold") or 1
-    source.assume("threshold", "failures of metrics of kind Value; shares are judged by the judge")
+    source.assume(
+        "threshold",
+        "failures of metrics of kind Value; shares are judged by the number of requests",
+    )
     iterations = source.number("iterations") or 0
     if provider == "kubernetes" and not iterations:
         iterations = WITHOUT_MESH
