@@ -126,29 +126,29 @@ def test_a_good_version_serves_a_bad_one_comes_back_and_a_person_goes_back(
 @pytest.mark.system
 @pytest.mark.timeout(300)
 @pytest.mark.usefixtures("practice")
-@pytest.mark.parametrize(
-    ("trigger", "retried", "stable"),
-    [
-        ("Command", (4, "waits on a person"), (1, "is under way; nothing was changed")),
-        ("Template", (3, "is not tried again by itself"), (0, "nothing to release")),
-    ],
-)
-def test_a_release_that_nobody_calls_waits_and_is_taken_back(
-    person: Person,
-    trigger: str,
-    retried: tuple[int, str],
-    stable: tuple[int, str],
-) -> None:
-    edit(person, r"trigger: Command", f"trigger: {trigger}")
+def test_a_release_that_a_person_started_is_followed_again_and_taken_back(person: Person) -> None:
     edit(person, *SOON_UNDECIDED)
     pipeline = Pipeline(person)
     pipeline.deploy(FIRST)
-    pipeline.deploy(ODD, code=4, said=f"{ODD} waits on a person")
+    pipeline.deploy(ODD, code=4, said=f"{ODD} waits on a person")  # nobody calls it
+    pipeline.deploy(ODD, code=4, said=f"of {ODD} is under way: following it")
+    pipeline.deploy(FIRST, code=1, said="is under way; nothing was changed")
+    pipeline.roll_back(FIRST, said=f"taken back in development: {FIRST} serves")
+
+
+@pytest.mark.controlplane
+@pytest.mark.system
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("practice")
+def test_a_release_of_a_template_is_followed_again_and_taken_back_for_good(person: Person) -> None:
+    edit(person, "trigger: Command", "trigger: Template")
+    edit(person, *SOON_UNDECIDED)
+    pipeline = Pipeline(person)
+    pipeline.deploy(FIRST)
+    pipeline.deploy(ODD, code=4, said=f"{ODD} waits on a person")  # nobody calls it
     pipeline.deploy(ODD, code=4, said=f"{ODD} waits on a person")
     pipeline.roll_back(said=f"taken back in development: {FIRST} serves")
-    pipeline.deploy(ODD, code=retried[0], said=retried[1])
-    pipeline.deploy(FIRST, code=stable[0], said=stable[1])
-    pipeline.roll_back(FIRST, said=f"taken back in development: {FIRST} serves")
+    pipeline.deploy(ODD, code=3, said="is not tried again by itself")
 
 
 @pytest.mark.controlplane
@@ -158,7 +158,10 @@ def test_what_a_person_cannot_release_is_refused_until_the_template_is_the_relea
     person: Person, practice: PracticeCluster
 ) -> None:
     edit(person, *SOON_UNDECIDED)
+    edit(person, "port: 80$", "port: 80000")
     pipeline = Pipeline(person)
+    pipeline.deploy(FIRST, code=1, said="nothing but the namespace was changed")
+    edit(person, "port: 80000$", "port: 80")
     pipeline.deploy(FIRST)
     before = template(practice)
     edit(person, "failureThreshold: 30", "failureThreshold: 31")
@@ -168,7 +171,6 @@ def test_what_a_person_cannot_release_is_refused_until_the_template_is_the_relea
     edit(person, "trigger: Command", "trigger: Template")
     pipeline.deploy(FIRST, code=4, said=f"{FIRST} waits on a person")
     edit(person, "failureThreshold: 31", "failureThreshold: 30")
-    pipeline.deploy(FIRST, said=f"{FIRST} serves already: nothing to release")
     pipeline.deploy(FIRST, said=f"{FIRST} serves already: nothing to release")
     practice.apply([STRAY], DEVELOPMENT.namespace)
     pipeline.deploy(FIRST, "--timeout", "5", code=5, said="pod stray has the image ")
@@ -201,6 +203,24 @@ def test_wrong_words_are_refused_before_anything_is_done(
     done = script(person, *arguments)
     printed = done.stderr if code else done.stdout
     assert (done.returncode, said in printed) == (code, True), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("registry.example.com:5000/gemini-agent:v1.2", "v1.2"),
+        ("gemini-agent:main-0123", "main-0123"),
+        ("gemini-agent:v1.2@sha256:0123", "gemini-agent:v1.2@sha256:0123"),
+        ("registry.example.com:5000/gemini-agent", "registry.example.com:5000/gemini-agent"),
+    ],
+)
+def test_the_version_of_an_image_is_that_which_the_rollout_says(image: str, version: str) -> None:
+    told = 'source common.sh && version_of "$1"'
+    command = ["bash", "-euc", told, "bash", image]
+    done = subprocess.run(
+        command, cwd=SCRIPTS, capture_output=True, text=True, timeout=10, check=True
+    )
+    assert done.stdout == f"{version}\n"
 
 
 @pytest.mark.system

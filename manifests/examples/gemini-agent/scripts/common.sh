@@ -113,13 +113,11 @@ of_release() {
   kubectl --namespace "$namespace" get releases.rollout.dev "$1" --output "jsonpath=$2"
 }
 
-# The version of an image, as the Rollout says it: its tag; one with a digest stays whole.
+# The version of an image, as the Rollout says it: its tag; an image without one, or with a digest,
+# stays whole.
 version_of() {
   local last=${1##*/}
-  case $1 in
-    *@*) echo "$1" ;;
-    *) echo "${last#*:}" ;;
-  esac
+  if [[ $last == *:* && $last != *@* ]]; then echo "${last#*:}"; else echo "$1"; fi
 }
 
 # --- what users have --------------------------------------------------------------------------

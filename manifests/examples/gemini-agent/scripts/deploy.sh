@@ -92,7 +92,8 @@ validate() {
     changed="nothing but the namespace"
   fi
   kubectl apply --dry-run=server --filename "$tree" > "$folder/said" 2>&1 ||
-    fail "the cluster refuses the objects; $changed was changed: $(cat "$folder/said")"
+    fail "the cluster refuses the objects; $changed was changed:" \
+      "$(grep -v '(server dry run)$' "$folder/said")"
   grep '^Warning' "$folder/said" >&2 || true
 }
 
