@@ -26,8 +26,8 @@ from tests.controlplane.access import Access
 from tests.controlplane.cluster import ControlPlane
 from tests.install.image import Image, build
 from tests.install.installed import ACCOUNT
-from tests.install.pages import command
 from tests.install.pods import Pod
+from tests.person import command
 
 pytestmark = [pytest.mark.system, pytest.mark.controlplane, pytest.mark.timeout(1200)]
 SYSTEM = "rollout-system"
@@ -37,6 +37,10 @@ SHOP = "shop"
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """As the page has Docker make it: what the Dockerfile says is done without one."""
+    *build_it, tag, context = shlex.split(command("docs/install.md", "docker build"))
+    assert (build_it, context) == (["docker", "build", "-t"], ".")
+    assert f"--image {tag} " in command("docs/install.md", "rollout install --image")
     return build(tmp_path_factory.mktemp("image"))
 
 
@@ -170,16 +174,18 @@ def test_installed_by_one_apply_its_pods_ship_and_take_over(
     plane: Access, image: Image, cluster: HttpCluster, kubelet: Kubelet
 ) -> None:
     since = plane.audit_position()
-    applied = rollout(plane, image, command("install.md", "rollout install --image"))
+    shown = command("docs/install.md", "rollout install --image")
+    assert shown == command("README.md", "rollout install --image")
+    applied = rollout(plane, image, shown)
     assert applied.stderr == "", "no warning, of Pod Security or other"
     pods = run_pods(plane, image, cluster, kubelet)
     shown = kubectl(
-        plane, command("install.md", "kubectl --namespace rollout-system rollout status")
+        plane, command("docs/install.md", "kubectl --namespace rollout-system rollout status")
     )
     assert "successfully rolled out" in shown
     check_pods(plane, image, pods)
     first = until(lambda: leader(cluster, pods), "one leads")
-    kubectl(plane, command("install.md", "kubectl --namespace rollout-system get lease"))
+    kubectl(plane, command("docs/install.md", "kubectl --namespace rollout-system get lease"))
     (second,) = [pod for pod in pods if pod is not first]
 
     open_shop(cluster)
@@ -213,7 +219,7 @@ def test_installed_by_one_apply_its_pods_ship_and_take_over(
 
 def remove(plane: Access, image: Image, cluster: HttpCluster) -> None:
     """What users had is there as before, and nothing of ours."""
-    shown = shlex.split(command("install.md", "rollout uninstall --yes"))
+    shown = shlex.split(command("docs/install.md", "rollout uninstall --yes"))
     folder = administrators(plane, image.folder.parent / "admin")
     run = image.command([*shown, "--kubeconfig", f"{RUN}/kubeconfig"], {}, {RUN: folder})
     done = subprocess.run(run, check=False, timeout=120, capture_output=True, text=True)
