@@ -5,13 +5,14 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
 ROOT: Final = Path(__file__).parents[1]
-SHELL: Final = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
+SHELL: Final = re.compile(r"^ *```sh\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Person:
 
 def blocks(page: Path) -> list[str]:
     """Give the blocks of shell commands of a page."""
-    return SHELL.findall(page.read_text())
+    return [textwrap.dedent(block) for block in SHELL.findall(page.read_text())]
 
 
 def commands(page: str) -> Iterator[str]:

@@ -143,9 +143,9 @@ def test_every_command_of_the_pages_does_what_it_says(desk: Desk, tmp_path: Path
 def start_controller(desk: Desk, folder: Path) -> None:
     """Run it, with its account: no kubelet runs the pods of its Deployment."""
     tokens = {"controller": account_token(desk.plane)}
-    place = {"url": desk.plane.url, "ca_file": desk.plane.ca_file}
+    url, ca_file = desk.plane.url, desk.plane.ca_file
     file = folder / "controller.kubeconfig"
-    file.write_text(kubeconfig(**place, tokens=tokens, user="controller"))
+    file.write_text(kubeconfig(url=url, ca_file=ca_file, tokens=tokens, user="controller"))
     words = ["--kubeconfig", str(file), "controller", "--pod-address-map", ADDRESS_MAP_TEXT]
     process = Forked([*words, "--lease-namespace", HOME], folder / "controller.log", os.environ)
     desk.stack.callback(end, process, 10.0)

@@ -102,23 +102,28 @@ class Service:
         """Build the overlay with another tag, and with seconds where it has minutes."""
         folder = self._folder / f"hastened-{tag}"
         folder.mkdir(exist_ok=True)
-        name = self.overlay.service
-        wait = "/spec/template/spec/containers/0"
         kustomization = {
             "resources": [os.path.relpath(EXAMPLE / "overlays" / self.overlay.name, folder)],
             "images": [{"name": REGISTRY, "newTag": tag}],
-            "patches": [
-                _patch("Deployment", name, f"{wait}/startupProbe/initialDelaySeconds", 0),
-                _patch("Deployment", name, f"{wait}/lifecycle/preStop/sleep/seconds", 1),
-                _patch("Rollout", name, "/spec/strategy/canary/steps", QUICK_STEPS),
-                _patch("Rollout", name, "/spec/strategy/canary/bake", "2s"),
-                _patch("Rollout", name, "/spec/strategy/canary/drain", "1s", "add"),
-                _patch("RolloutPolicy", name, "/spec/interval", "1s", "add"),
-                _patch("RolloutPolicy", name, "/spec/minimumRequests", 20, "add"),
-            ],
+            "patches": self.haste,
         }
         (folder / "kustomization.yaml").write_text(json.dumps(kustomization))
         return build(self._plane.program, folder)
+
+    @property
+    def haste(self) -> list[dict[str, Any]]:
+        """Patches for a Kustomization that put seconds where the overlay has minutes."""
+        name = self.overlay.service
+        wait = "/spec/template/spec/containers/0"
+        return [
+            _patch("Deployment", name, f"{wait}/startupProbe/initialDelaySeconds", 0),
+            _patch("Deployment", name, f"{wait}/lifecycle/preStop/sleep/seconds", 1),
+            _patch("Rollout", name, "/spec/strategy/canary/steps", QUICK_STEPS),
+            _patch("Rollout", name, "/spec/strategy/canary/bake", "2s"),
+            _patch("Rollout", name, "/spec/strategy/canary/drain", "1s", "add"),
+            _patch("RolloutPolicy", name, "/spec/interval", "1s", "add"),
+            _patch("RolloutPolicy", name, "/spec/minimumRequests", 20, "add"),
+        ]
 
     def _be_the_cloud(self) -> None:
         """Write the Secret that an operator would, and run the Redis that production rents."""

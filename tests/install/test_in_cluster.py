@@ -27,7 +27,7 @@ from tests.controlplane.cluster import ControlPlane
 from tests.install.image import Image, build
 from tests.install.installed import ACCOUNT
 from tests.install.pods import Pod
-from tests.person import command
+from tests.person import Person, command
 
 pytestmark = [pytest.mark.system, pytest.mark.controlplane, pytest.mark.timeout(1200)]
 SYSTEM = "rollout-system"
@@ -171,7 +171,7 @@ def weight(cluster: HttpCluster, name: str) -> int:
 
 
 def test_installed_by_one_apply_its_pods_ship_and_take_over(
-    plane: Access, image: Image, cluster: HttpCluster, kubelet: Kubelet
+    plane: Access, image: Image, cluster: HttpCluster, kubelet: Kubelet, tmp_path: Path
 ) -> None:
     since = plane.audit_position()
     shown = command("docs/install.md", "rollout install --image")
@@ -200,21 +200,38 @@ def test_installed_by_one_apply_its_pods_ship_and_take_over(
 
         assert first.stop() == 0, first.log()
         until(lambda: leader(cluster, pods) is second, "the other one leads", 10)
-        on_call = ("--clusterrole=rollout-on-call", "--user=bob")
-        plane.kubectl("create", "rolebinding", "bob", *on_call, namespace=SHOP)
-        actions = f"releases/{name}/actions"
-        until(lambda: ask(plane, second, "bob", actions, type="rollback").is_success, "allowed")
-        refused = ask(plane, second, "bob", actions, type="promote")
+        on_call = "--clusterrole=rollout-on-call"
+        who = ("--user=bob", "--serviceaccount=default:on-call")
+        plane.kubectl("create", "serviceaccount", "on-call")
+        plane.kubectl("create", "rolebinding", "on-call", on_call, *who, namespace=SHOP)
+        goes_back(plane, second, tmp_path)
+        refused = ask(plane, second, "bob", f"releases/{name}/actions", type="promote")
         assert refused.status_code == HTTPStatus.FORBIDDEN
         until(lambda: status(cluster, name).get("phase") == "RolledBack", "rolled back")
         action = cluster.get(Kind.RELEASE, SHOP, name)["spec"]["action"]
-        assert (action["type"], action["by"]) == ("rollback", "bob")
+        by = "system:serviceaccount:default:on-call"
+        assert (action["type"], action["by"]) == ("rollback", by)
     assert second.stop() == 0, second.log()
 
     ours = [call for call in plane.audit(since) if call.user == ACCOUNT]
     assert ours
     assert [call for call in ours if call.code == HTTPStatus.FORBIDDEN] == []
     remove(plane, image, cluster)
+
+
+def goes_back(plane: Access, pod: Pod, folder: Path) -> None:
+    """Type what the page on commands shows for somebody without a kubeconfig, as soon as it may."""
+    person = Person.at(folder / "desk", plane.program)
+    person.environment["KUBECONFIG"] = str(plane.kubeconfig)
+    door, back = command("docs/cli.md", "export"), command("docs/cli.md", "rollout rollback")
+    script = f"{door}\n{back}"
+    for theirs, ours in (
+        ("https://rollout.example.com", f"http://{pod.address}:8080"),
+        ("checkout", "web"),
+    ):
+        assert theirs in script
+        script = script.replace(theirs, ours)
+    until(lambda: person.types(script).returncode == 0, "allowed")
 
 
 def remove(plane: Access, image: Image, cluster: HttpCluster) -> None:
