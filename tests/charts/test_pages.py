@@ -105,7 +105,8 @@ def desk(
     person.environment["KUBECONFIG"] = str(plane.kubeconfig)
     shutil.copytree(ROOT / "manifests", person.folder / "manifests", symlinks=True)
     charts = person.folder / "manifests" / "charts" / "gemini-agent"
-    change(charts / "values-production.yaml", {**SMALL, "rollout": QUICK})
+    nearby = {"enabled": False, "host": "redis-master"}  # in place of the cloud's
+    change(charts / "values-production.yaml", {**SMALL, "rollout": QUICK, "redis": nearby})
     change(charts / "values-development.yaml", SMALL)
     install_foreign(plane)
     url, ca = plane.url, str(plane.ca_file)
