@@ -107,6 +107,11 @@ def notes(found: Survey) -> Iterator[str]:
     for place in found.paused:
         namespace = place.partition("/")[0]
         yield f"{stays_paused(place)}; `rollout discard-edit -n {namespace}` drops it beforehand"
+    if found.kept:
+        yield (
+            f"Namespace {found.kept} stays, because others may have something in it: "
+            f"`kubectl delete namespace {found.kept}` removes it with all of that"
+        )
     for one in found.strangers:
         yield f"{one} stays: without the label app.kubernetes.io/part-of=rollout it is not ours"
 
