@@ -143,10 +143,30 @@ def test_logs_of_both_versions_come_in_order_each_with_its_pod(ops: Run) -> None
     assert "Z listening on" in ops("logs", "--timestamps", "--since", "1h").stdout
 
 
-def test_a_log_without_a_run_before_is_said_and_no_error(ops: Run) -> None:
+def test_where_no_log_can_be_read_it_is_said_and_an_error(ops: Run) -> None:
     done = ops("logs", "--previous", "--track", "candidate")
-    assert (done.returncode, done.stdout) == (0, "")
+    assert (done.returncode, done.stdout) == (1, "")
     assert "previous terminated container" in done.stderr
+
+
+def test_the_log_of_an_init_container_is_read(practice: PracticeCluster, ops: Run) -> None:
+    """Its image is one that the practice node runs to an end: there, or told to be missing."""
+    command = ["sh", "-c", "echo prepared; sleep 600"]
+    container = {"name": "web", "image": f"{shop.IMAGE}:v1.0.0", "command": ["sleep", "600"]}
+    first = {"name": "prepare", "image": "redis:7.4", "command": command}
+    spec = {"initContainers": [first], "containers": [container]}
+    target = practice.cluster.get(Kind.DEPLOYMENT, "default", "web")
+    labels = target["spec"]["selector"]["matchLabels"]
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "by-hand", "labels": labels}}
+    practice.apply([{**body, "spec": spec}])
+    read = ("logs", "--pod", "by-hand", "--container", "prepare")
+    try:
+        said = until(lambda: ops(*read).stdout, "it is read")
+        assert "| prepared" in said or "| redis-server is not installed" in said
+        assert ops(*read).returncode == 0
+        assert ops("logs", "--pod", "by-hand").returncode == 1, "its web has not begun"
+    finally:
+        practice.cluster.apply(Delete(Kind.POD, "default", "by-hand"))
 
 
 def test_whoever_has_read_enough_ends_it_without_a_word(practice: PracticeCluster) -> None:
@@ -231,15 +251,28 @@ def test_a_command_runs_in_a_ready_pod_of_the_track(practice: PracticeCluster, o
     ("arguments", "code", "said"),
     [
         (("exec",), 2, "say what to run after --"),
-        (("exec", "--pod", "nobody", "--", "env"), 1, "there is no pod nobody of this service"),
+        (
+            ("exec", "--pod", "nobody", "--", "env"),
+            1,
+            "there is no pod nobody of this service (there are: w",
+        ),
         (("exec", "-c", "log", "--", "env"), 1, "has no such container (it has: web)"),
         (("pods", "shop"), 1, "there is no Rollout shop in namespace default (there are: web)"),
         (("pods", "web", "--rollout", "shop"), 2, "name one Rollout"),
+        (("logs", "--pod", "nobody"), 1, "there is no pod nobody of this service (there are: web-"),
+        (("logs", "-f", "--pod", "nobody"), 1, "there is no pod nobody of this service"),
+        (("port-forward", "--pod", "nobody", "80"), 1, "no pod nobody of this service (there are"),
         (("logs", "--since", "soon"), 2, "--since 'soon'"),
         (("logs", "-f", "--previous"), 2, "cannot be followed"),
         (("port-forward", "8080:"), 1, "write [LOCAL:]REMOTE, as in 8080"),
         (("port-forward", "web", "99999"), 1, "numbers go up to 65535"),
         (("port-forward", "0:grpc"), 1, "declares no port grpc (by name it declares: http)"),
+        (
+            ("port-forward", "web"),
+            1,
+            "the port is missing, as in `rollout ops port-forward web 8080`",
+        ),
+        (("port-forward", "²"), 1, "declares no port ²"),
         (("port-forward", "a", "b", "80"), 2, "one Rollout, then [LOCAL:]REMOTE"),
         (("scale", "--replicas", "0"), 1, "there is nothing to go back to: `rollout rollback"),
         (("--server", "http://localhost:1", "pods"), 2, "No such option"),
