@@ -159,6 +159,20 @@ def test_without_a_controller_what_it_holds_is_not_given_up(cluster: HttpCluster
     assert f"--replicas=2 -n {HOME}" in said
 
 
+def test_without_a_controller_a_release_that_waits_to_begin_is_not_waited_for(
+    cluster: HttpCluster,
+) -> None:
+    """Neither does it end, nor can it be rolled back: it holds nothing, so it may be deleted."""
+    create(cluster, build.release())
+    patch(cluster, Kind.LEASE, "rollout-controller", {"spec": lease(ago=60)["spec"]})
+    for roll_back in (False, True):
+        (said,) = against(look(cluster), roll_back=roll_back)
+        assert "it is gone, or cannot write, so 1 release (default/web-v2) under way will" in said
+        assert f"--replicas=2 -n {HOME}`), or delete what has not begun (`kubectl delete " in said
+    cluster.apply(Delete(Kind.RELEASE, "default", "web-v2"))
+    assert against(look(cluster), roll_back=False) == ()
+
+
 def test_without_a_controller_what_holds_nothing_can_go(cluster: HttpCluster) -> None:
     patch(cluster, Kind.LEASE, "rollout-controller", {"spec": lease(ago=60)["spec"]})
     assert against(look(cluster), roll_back=False) == ()
