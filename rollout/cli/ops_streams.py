@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 from typer.core import TyperCommand
 
-from rollout.cli.ops_options import NAMED, ROLLOUT, TRACK, meant, say_for_programs
+from rollout.cli.ops_options import NAMED, ROLLOUT, TRACK, meant, say_for_programs, seconds_of
 from rollout.cli.options import Globals, Output, for_programs, shared
 from rollout.resources.track import Track
 
@@ -102,10 +102,12 @@ def logs(  # noqa: PLR0917 - options, each by its name
     looks.check()
     lines = TAIL_OF_FOLLOWED if follow and tail is None and since is None else tail
     version = version_container(looks.family)
-    wish = Wish(space, container, version, previous, lines, _seconds(since))
+    wish = Wish(
+        space, container, version, previous, lines, None if since is None else seconds_of(since)
+    )
     found, refused = ([] if follow else looks.members()), list[str]()
     said = (
-        Follower(cluster, looks.members, wish).lines()
+        Follower(cluster, looks.members, wish, _tell).lines()
         if follow
         else read_logs(cluster, found, wish, refused.append)
     )
@@ -123,15 +125,6 @@ def _say_what_is_missing(found: "list[Member]", refused: list[str]) -> None:
         _tell("there are no such pods: `rollout ops pods` shows what there is")
     elif len(refused) == len(found):
         raise typer.Exit(1)
-
-
-def _seconds(since: str | None) -> int | None:
-    from rollout.resources.duration import parse_duration
-
-    try:
-        return None if since is None else max(int(parse_duration(since).total_seconds()), 1)
-    except ValueError as error:
-        raise typer.BadParameter(f"--since {since!r}: {error}") from error
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from rollout.resources.objects import name_of
 from rollout.resources.writes import Delete, Kind
 from rollout.sandbox.practice import PracticeCluster
 from tests import shop
+from tests.commands.test_ops_scaling import autoscaler
 from tests.sandbox.practice import until
 from tests.terminal import on_terminal
 
@@ -221,12 +222,43 @@ def test_events_of_the_service_come_the_newest_last(ops: Run) -> None:
 def test_events_that_come_are_told(practice: PracticeCluster, ops: Run) -> None:
     with going_on(practice, "events", "--watch") as process:
         lines = lines_of(process)
-        next(lines)
+        head = next(lines)
+        assert head.split() == ["AGE", "TYPE", "REASON", "OBJECT", "COUNT", "MESSAGE"]
+        assert next(lines)[head.index("TYPE") :].startswith(("Normal ", "Warning "))
         known = [row["message"] for row in json.loads(ops("events", "-o", "json").stdout)]
         practice.cluster.apply(Delete(Kind.POD, "default", pod(ops, "stable")))
         made = (line for line in lines if "Created pod: " in line)
         new = next(line for line in made if not any(message in line for message in known))
         assert "SuccessfulCreate" in new
+        assert new.index("Created pod: ") == head.index("MESSAGE")
+
+
+def test_events_are_those_of_the_last_hour_or_as_asked(ops: Run) -> None:
+    known = json.loads(ops("events", "-o", "json").stdout)
+    assert json.loads(ops("events", "--since", "1h", "-o", "json").stdout) == known
+    old = ops("events", "--since", "1s")
+    assert len(old.stdout.splitlines()) < len(known)
+    assert ops("events", "--since", "soon").returncode == 2
+
+
+def test_autoscalers_are_told_and_what_stands_in_for_them(
+    practice: PracticeCluster, ops: Run
+) -> None:
+    without = ops("hpa")
+    assert without.stdout == (
+        "no HorizontalPodAutoscaler targets Deployment web, so its size is set by hand: "
+        "`rollout ops scale --replicas N`\n"
+    )
+    practice.apply([autoscaler("web")])
+    try:
+        head, row, *rest = ops("hpa", "web").stdout.splitlines()
+    finally:
+        gone = Delete(Kind.HORIZONTAL_POD_AUTOSCALER, "default", "web-scaler")
+        practice.cluster.apply(gone)
+    assert head.split() == ["NAME", "MIN", "MAX", "CURRENT", "DESIRED", "METRICS"]
+    assert row.split()[:3] == ["web-scaler", "2", "9"]
+    assert row.endswith("cpu: <unknown>/60%")
+    assert "web-scaler:" in rest
 
 
 def pod(ops: Run, track: str) -> str:
