@@ -213,8 +213,8 @@ def hpa(context: typer.Context, named: str = NAMED, rollout: str = ROLLOUT) -> N
     if not rows:
         target = name_of(family.target)
         print(
-            f"no HorizontalPodAutoscaler targets Deployment {target}, so its size is set by hand: "
-            "`rollout ops scale --replicas N`"
+            f"no HorizontalPodAutoscaler targets Deployment {target}, so its size is set by hand, "
+            "as with `rollout ops scale --replicas 3`"
         )
         return
     drawn = table("NAME", "MIN", "MAX", "CURRENT", "DESIRED", "METRICS")

@@ -246,8 +246,8 @@ def test_autoscalers_are_told_and_what_stands_in_for_them(
 ) -> None:
     without = ops("hpa")
     assert without.stdout == (
-        "no HorizontalPodAutoscaler targets Deployment web, so its size is set by hand: "
-        "`rollout ops scale --replicas N`\n"
+        "no HorizontalPodAutoscaler targets Deployment web, so its size is set by hand, as with "
+        "`rollout ops scale --replicas 3`\n"
     )
     practice.apply([autoscaler("web")])
     try:
