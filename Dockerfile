@@ -27,8 +27,10 @@ LABEL org.opencontainers.image.title="rollout" \
       org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-# The base has pip and setuptools of its own; nothing that runs here installs anything.
-RUN python -m pip uninstall --yes pip setuptools wheel
+# The base has pip and setuptools of its own, and both once more in ensurepip; nothing that runs here
+# installs anything.
+RUN python -m pip uninstall --yes pip setuptools wheel \
+    && rm -r "$(python -c 'import ensurepip; print(*ensurepip.__path__)')"
 ENV PATH=/opt/rollout/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

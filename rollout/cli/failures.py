@@ -30,7 +30,13 @@ def sentence(error: BaseException) -> str | None:
         where = ".".join(str(part) for part in first["loc"])
         return f"{error.title}: {where}: {first['msg']}"
     prefix = next((said for kind, said in PREFIXES.items() if isinstance(error, kind)), None)
-    return None if prefix is None else f"{prefix}{error}{_rule(error)}"
+    return None if prefix is None else f"{prefix}{error}{_way_out(error)}{_rule(error)}"
+
+
+def _way_out(error: BaseException) -> str:
+    """Say who knows what would allow it, where only RBAC has refused."""
+    by_rbac = isinstance(error, Forbidden) and " cannot " in str(error)
+    return "; `rollout doctor` names the role that has it" if by_rbac else ""
 
 
 def _rule(error: BaseException) -> str:

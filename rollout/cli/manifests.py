@@ -43,13 +43,25 @@ def objects(
     """
     yield from definitions()
     for file in _files(extras):
-        text = file.read_text().replace(NAMESPACE, namespace)
-        for body in yaml.safe_load_all(text):
+        for found in yaml.safe_load_all(file.read_text()):
+            body = _moved(found, namespace)
             if body["kind"] == "Deployment":
                 _run(body, image, watched)
             if watched:
                 _narrow(body, watched)
             yield body
+
+
+def _moved(value: Any, namespace: str) -> Any:
+    """Put another namespace in place of ours; in YAML `123` and `null` would be no names."""
+    match value:
+        case dict():
+            return {key: _moved(item, namespace) for key, item in value.items()}
+        case list():
+            return [_moved(item, namespace) for item in value]
+        case str():
+            return value.replace(NAMESPACE, namespace)
+    return value
 
 
 def everything(namespace: str = NAMESPACE) -> Iterator[dict[str, Any]]:

@@ -1,16 +1,19 @@
 """rollout ops: the service of a Rollout, by track. What looks at it and what changes its size."""
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from typing import TYPE_CHECKING, Final
 
 import typer
 
 from rollout.cli import again_commands, ops_streams
-from rollout.cli.ops_options import NAMED, ROLLOUT, TRACK, meant, say_for_programs
+from rollout.cli.ops_options import NAMED, ROLLOUT, TRACK, meant, say_for_programs, seconds_of
 from rollout.cli.options import Globals, Output, dump, for_programs, shared
 from rollout.resources.track import Track
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rollout.report.event_words import EventRow
     from rollout.resources.writes import Object
 
@@ -41,7 +44,7 @@ Examples:
 
 \b
   rollout ops events
-  rollout ops events checkout --watch
+  rollout ops events checkout --since 5m --watch
 """
 SCALE = """Set the size of a service. While a release runs, the candidate goes by it.
 
@@ -60,6 +63,9 @@ Example:
 \b
   rollout ops hpa checkout
 """
+
+
+EVENT_COLUMNS: Final = ("AGE", "TYPE", "REASON", "OBJECT", "COUNT", "MESSAGE")
 
 
 def register(app: typer.Typer) -> None:
@@ -119,44 +125,56 @@ def events(
     context: typer.Context,
     named: str = NAMED,
     rollout: str = ROLLOUT,
+    since: str = typer.Option("1h", "--since", help="No older than this, as in 90s or 1h"),
     watch: bool = typer.Option(False, "--watch", "-w", help="Go on with those that come"),
 ) -> None:
     """Show the events."""
     from rollout.cli.tables import show, table
     from rollout.commands.ops.family import find_family
     from rollout.commands.ops.happenings import coming, past
-    from rollout.report.ages import age
 
     options: Globals = context.obj
     cluster = options.cluster()
     space, now = options.space(cluster), datetime.now(UTC)
     family = find_family(cluster, space, meant(named, rollout))
-    rows, since = past(cluster, space, family)
-    if for_programs(options.output) and not watch:
+    known, version = past(cluster, space, family)
+    earliest = now - timedelta(seconds=seconds_of(since))
+    rows = [row for row in known if row.at >= earliest]
+    if watch:
+        _say_on(rows, coming(cluster, space, family, version), options.output)
+        return
+    if for_programs(options.output):
         dump([row.to_json() for row in rows], options.output)
         return
-    if watch:
-        for row in rows:
-            _say(row, options.output)
-        for row in coming(cluster, space, family, since):
-            _say(row, options.output)
-        return
-    drawn = table("AGE", "TYPE", "REASON", "OBJECT", "COUNT", "MESSAGE")
+    drawn = table(*EVENT_COLUMNS)
     for row in rows:
-        drawn.add_row(
-            age(row.at, now), row.type, row.reason, row.object, str(row.count), row.message
-        )
+        drawn.add_row(*_cells(row))
     show(drawn)
     if not rows:
-        print("there are no events: Kubernetes keeps them for an hour")
+        print(f"there are no events of the last {since}: Kubernetes keeps them for an hour")
 
 
-def _say(row: "EventRow", output: Output) -> None:
-    if for_programs(output):
-        say_for_programs(row.to_json(), output)
-        return
-    at = row.at.astimezone().strftime("%H:%M:%S")
-    print(f"{at}  {row.type:<7}  {row.reason}  {row.object}  {row.message}", flush=True)
+def _cells(row: "EventRow") -> tuple[str, ...]:
+    from rollout.report.ages import age
+
+    old = age(row.at, datetime.now(UTC))
+    return old, row.type, row.reason, row.object, str(row.count), row.message
+
+
+def _say_on(rows: "Iterable[EventRow]", coming: "Iterable[EventRow]", output: Output) -> None:
+    """Say what was, and what comes, in the same columns."""
+    from rollout.cli.tables import Columns
+
+    columns, shown = Columns(*EVENT_COLUMNS), list(rows)
+    for row in shown:
+        columns.make_room(*_cells(row))
+    if not for_programs(output):
+        print(columns.head(), flush=True)
+    for row in chain(shown, coming):
+        if for_programs(output):
+            say_for_programs(row.to_json(), output)
+        else:
+            print(columns.line(*_cells(row)), flush=True)
 
 
 def scale(
@@ -194,7 +212,10 @@ def hpa(context: typer.Context, named: str = NAMED, rollout: str = ROLLOUT) -> N
         return
     if not rows:
         target = name_of(family.target)
-        print(f"no HorizontalPodAutoscaler targets Deployment {target}: `rollout ops scale`")
+        print(
+            f"no HorizontalPodAutoscaler targets Deployment {target}, so its size is set by hand, "
+            "as with `rollout ops scale --replicas 3`"
+        )
         return
     drawn = table("NAME", "MIN", "MAX", "CURRENT", "DESIRED", "METRICS")
     for row in rows:

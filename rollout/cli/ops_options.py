@@ -37,3 +37,13 @@ def say_for_programs(said: Any, output: Output) -> None:
         import yaml
 
         print(yaml.safe_dump([said], sort_keys=False), end="", flush=True)
+
+
+def seconds_of(since: str) -> int:
+    """Read `--since`, as in 90s or 1h. Raises BadParameter."""
+    from rollout.resources.duration import parse_duration
+
+    try:
+        return max(int(parse_duration(since).total_seconds()), 1)
+    except ValueError as error:
+        raise typer.BadParameter(f"--since {since!r}: {error}") from error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 from typer.core import TyperCommand
 
-from rollout.cli.ops_options import NAMED, ROLLOUT, TRACK, meant, say_for_programs
+from rollout.cli.ops_options import NAMED, ROLLOUT, TRACK, meant, say_for_programs, seconds_of
 from rollout.cli.options import Globals, Output, for_programs, shared
 from rollout.resources.track import Track
 
@@ -99,32 +99,32 @@ def logs(  # noqa: PLR0917 - options, each by its name
     cluster = options.cluster()
     space = options.space(cluster)
     looks = Looks(cluster, space, meant(named, rollout), track, pod)
+    looks.check()
     lines = TAIL_OF_FOLLOWED if follow and tail is None and since is None else tail
     version = version_container(looks.family)
-    wish = Wish(space, container, version, previous, lines, _seconds(since))
+    wish = Wish(
+        space, container, version, previous, lines, None if since is None else seconds_of(since)
+    )
+    found, refused = ([] if follow else looks.members()), list[str]()
     said = (
-        Follower(cluster, looks.members, wish).lines()
+        Follower(cluster, looks.members, wish, _tell).lines()
         if follow
-        else read_logs(cluster, _some(looks.members()), wish, _tell)
+        else read_logs(cluster, found, wish, refused.append)
     )
     with _until_nobody_reads(), closing(said):
         for one in said:
             _print_line(one, options.output, timestamps=timestamps)
+    if not follow:
+        _say_what_is_missing(found, refused)
 
 
-def _some(found: "list[Member]") -> "list[Member]":
+def _say_what_is_missing(found: "list[Member]", refused: list[str]) -> None:
+    for one in refused:
+        _tell(one)
     if not found:
         _tell("there are no such pods: `rollout ops pods` shows what there is")
-    return found
-
-
-def _seconds(since: str | None) -> int | None:
-    from rollout.resources.duration import parse_duration
-
-    try:
-        return None if since is None else max(int(parse_duration(since).total_seconds()), 1)
-    except ValueError as error:
-        raise typer.BadParameter(f"--since {since!r}: {error}") from error
+    elif len(refused) == len(found):
+        raise typer.Exit(1)
 
 
 @contextmanager
@@ -170,6 +170,7 @@ def exec_(  # noqa: PLR0917 - options, each by its name
     options: Globals = context.obj
     cluster = options.cluster()
     looks = Looks(cluster, options.space(cluster), meant(named, rollout), track, pod)
+    looks.check()
     found = pick(looks.members(), track, pod)
     within = container_of(found.pod, container, version_container(looks.family))
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
@@ -228,7 +229,9 @@ def port_forward(  # noqa: PLR0917 - options, each by its name
     options: Globals = context.obj
     cluster = options.cluster()
     name = meant(named[0] if named else None, rollout)
-    looks = Looks(cluster, options.space(cluster), name, track, pod)
+    with _a_port_may_be_missing(words):
+        looks = Looks(cluster, options.space(cluster), name, track, pod)
+    looks.check()
     forward = Forward(
         cluster,
         looks.namespace,
@@ -237,7 +240,8 @@ def port_forward(  # noqa: PLR0917 - options, each by its name
         _tell,
     )
     found = forward.pod()
-    remote = remote_port(found, asked.remote)
+    with _a_port_may_be_missing(words):
+        remote = remote_port(found, asked.remote)
     with listen(address, remote if asked.local is None else asked.local) as at:
         host, port = at.getsockname()[:2]
         if for_programs(options.output):
@@ -251,6 +255,23 @@ def port_forward(  # noqa: PLR0917 - options, each by its name
         with suppress(KeyboardInterrupt):
             forward.serve(at, threading.Event())
     raise typer.Exit(130)
+
+
+@contextmanager
+def _a_port_may_be_missing(words: list[str]) -> Iterator[None]:
+    """Say so where the only word may be meant as a Rollout, and is the name of no port."""
+    from rollout.commands.refusal import UnclearError
+
+    try:
+        yield
+    except UnclearError as error:
+        word = words[0]
+        if len(words) > 1 or ":" in word or word.isdecimal():
+            raise
+        raise UnclearError(
+            f"port-forward {word}: if that is the Rollout, the port is missing, as in `rollout ops "
+            f"port-forward {word} 8080`; as a port: {error}"
+        ) from error
 
 
 def _tell(said: str) -> None:

@@ -40,6 +40,28 @@ def show(drawn: Table) -> None:
     console.print(drawn)
 
 
+class Columns:
+    """Columns of a table that goes on, line by line; one that is too narrow grows."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+        self._widths = [len(name) for name in names]
+
+    def make_room(self, *cells: str) -> None:
+        """Be as wide as a row needs."""
+        self._widths = [max(len(c), w) for c, w in zip(cells, self._widths, strict=True)]
+
+    def head(self) -> str:
+        """Give the line of names."""
+        return self.line(*self._names)
+
+    def line(self, *cells: str) -> str:
+        """Give a row as a line."""
+        self.make_room(*cells)
+        aligned = (c.ljust(width) for c, width in zip(cells, self._widths, strict=True))
+        return "  ".join(aligned).rstrip()
+
+
 def coloured(word: str) -> str:
     """Give a word its colour."""
     colour = COLOURS.get(word)

@@ -5,7 +5,7 @@ there, and what was given out already is left out.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import dropwhile, takewhile
@@ -76,7 +76,7 @@ def follow_log(
     request: LogRequest,
     over: Callable[[], bool],
     pause: Callable[[float], object] = time.sleep,
-) -> Iterator[LogLine]:
+) -> Generator[LogLine]:
     """Give the lines of a log; with `follow` to the end of its container, or until `over`.
 
     A broken connection is no end: it is asked again, from the last line on. Raises ClusterError

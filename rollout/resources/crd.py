@@ -5,6 +5,7 @@ what constrains values. Pydantic's schema is flattened to that.
 """
 
 import copy
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -349,9 +350,20 @@ def definitions() -> list[Json]:
     return [definition(described) for described in all_definitions()]
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes strings that YAML 1.2, and so kubectl, takes for numbers as well: `1e3`, `0o7`."""
+
+
+_Dumper.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|0o[0-7]+)$"),
+    list("-+.0123456789"),
+)
+
+
 def as_yaml(obj: Json) -> str:
     """Return an object as a YAML document."""
-    text: str = yaml.safe_dump(obj, sort_keys=False, width=100, allow_unicode=True)
+    text: str = yaml.dump(obj, Dumper=_Dumper, sort_keys=False, width=100, allow_unicode=True)
     return text
 
 

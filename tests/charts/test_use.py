@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -227,6 +229,23 @@ def test_what_helm_keeps_when_the_controller_goes(
     assert "web" in plane.kubectl("get", "rollouts").stdout
     assert not plane.kubectl("get", "deployments", namespace=HOME).stdout
     install_controller(plane, helm, CONTROLLER)
+    go_as_the_page_says(plane, helm)
+
+
+def go_as_the_page_says(plane: Access, helm: Helm) -> None:
+    """Our own command first, then Helm, which finds nothing left but its record."""
+    ours = [sys.executable, "-m", "rollout", "uninstall", "--yes", "--namespace", HOME]
+    done = subprocess.run(
+        [*ours, "--kubeconfig", str(plane.kubeconfig)],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    helm.do("uninstall", DELIVERY.name, "--namespace", HOME)
+    assert plane.kubectl("api-resources", "--api-group=rollout.dev", "-o", "name").stdout == ""
+    assert not plane.kubectl("get", "clusterroles", "-l", "helm.sh/chart", "-o", "name").stdout
 
 
 def test_what_the_command_has_installed_becomes_helms_without_a_restart(

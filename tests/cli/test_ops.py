@@ -18,6 +18,7 @@ from rollout.resources.objects import name_of
 from rollout.resources.writes import Delete, Kind
 from rollout.sandbox.practice import PracticeCluster
 from tests import shop
+from tests.commands.test_ops_scaling import autoscaler
 from tests.sandbox.practice import until
 from tests.terminal import on_terminal
 
@@ -143,10 +144,30 @@ def test_logs_of_both_versions_come_in_order_each_with_its_pod(ops: Run) -> None
     assert "Z listening on" in ops("logs", "--timestamps", "--since", "1h").stdout
 
 
-def test_a_log_without_a_run_before_is_said_and_no_error(ops: Run) -> None:
+def test_where_no_log_can_be_read_it_is_said_and_an_error(ops: Run) -> None:
     done = ops("logs", "--previous", "--track", "candidate")
-    assert (done.returncode, done.stdout) == (0, "")
+    assert (done.returncode, done.stdout) == (1, "")
     assert "previous terminated container" in done.stderr
+
+
+def test_the_log_of_an_init_container_is_read(practice: PracticeCluster, ops: Run) -> None:
+    """Its image is one that the practice node runs to an end: there, or told to be missing."""
+    command = ["sh", "-c", "echo prepared; sleep 600"]
+    container = {"name": "web", "image": f"{shop.IMAGE}:v1.0.0", "command": ["sleep", "600"]}
+    first = {"name": "prepare", "image": "redis:7.4", "command": command}
+    spec = {"initContainers": [first], "containers": [container]}
+    target = practice.cluster.get(Kind.DEPLOYMENT, "default", "web")
+    labels = target["spec"]["selector"]["matchLabels"]
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "by-hand", "labels": labels}}
+    practice.apply([{**body, "spec": spec}])
+    read = ("logs", "--pod", "by-hand", "--container", "prepare")
+    try:
+        said = until(lambda: ops(*read).stdout, "it is read")
+        assert "| prepared" in said or "| redis-server is not installed" in said
+        assert ops(*read).returncode == 0
+        assert ops("logs", "--pod", "by-hand").returncode == 1, "its web has not begun"
+    finally:
+        practice.cluster.apply(Delete(Kind.POD, "default", "by-hand"))
 
 
 def test_whoever_has_read_enough_ends_it_without_a_word(practice: PracticeCluster) -> None:
@@ -201,12 +222,43 @@ def test_events_of_the_service_come_the_newest_last(ops: Run) -> None:
 def test_events_that_come_are_told(practice: PracticeCluster, ops: Run) -> None:
     with going_on(practice, "events", "--watch") as process:
         lines = lines_of(process)
-        next(lines)
+        head = next(lines)
+        assert head.split() == ["AGE", "TYPE", "REASON", "OBJECT", "COUNT", "MESSAGE"]
+        assert next(lines)[head.index("TYPE") :].startswith(("Normal ", "Warning "))
         known = [row["message"] for row in json.loads(ops("events", "-o", "json").stdout)]
         practice.cluster.apply(Delete(Kind.POD, "default", pod(ops, "stable")))
         made = (line for line in lines if "Created pod: " in line)
         new = next(line for line in made if not any(message in line for message in known))
         assert "SuccessfulCreate" in new
+        assert new.index("Created pod: ") == head.index("MESSAGE")
+
+
+def test_events_are_those_of_the_last_hour_or_as_asked(ops: Run) -> None:
+    known = json.loads(ops("events", "-o", "json").stdout)
+    assert json.loads(ops("events", "--since", "1h", "-o", "json").stdout) == known
+    old = ops("events", "--since", "1s")
+    assert len(old.stdout.splitlines()) < len(known)
+    assert ops("events", "--since", "soon").returncode == 2
+
+
+def test_autoscalers_are_told_and_what_stands_in_for_them(
+    practice: PracticeCluster, ops: Run
+) -> None:
+    without = ops("hpa")
+    assert without.stdout == (
+        "no HorizontalPodAutoscaler targets Deployment web, so its size is set by hand, as with "
+        "`rollout ops scale --replicas 3`\n"
+    )
+    practice.apply([autoscaler("web")])
+    try:
+        head, row, *rest = ops("hpa", "web").stdout.splitlines()
+    finally:
+        gone = Delete(Kind.HORIZONTAL_POD_AUTOSCALER, "default", "web-scaler")
+        practice.cluster.apply(gone)
+    assert head.split() == ["NAME", "MIN", "MAX", "CURRENT", "DESIRED", "METRICS"]
+    assert row.split()[:3] == ["web-scaler", "2", "9"]
+    assert row.endswith("cpu: <unknown>/60%")
+    assert "web-scaler:" in rest
 
 
 def pod(ops: Run, track: str) -> str:
@@ -231,15 +283,28 @@ def test_a_command_runs_in_a_ready_pod_of_the_track(practice: PracticeCluster, o
     ("arguments", "code", "said"),
     [
         (("exec",), 2, "say what to run after --"),
-        (("exec", "--pod", "nobody", "--", "env"), 1, "there is no pod nobody of this service"),
+        (
+            ("exec", "--pod", "nobody", "--", "env"),
+            1,
+            "there is no pod nobody of this service (there are: w",
+        ),
         (("exec", "-c", "log", "--", "env"), 1, "has no such container (it has: web)"),
         (("pods", "shop"), 1, "there is no Rollout shop in namespace default (there are: web)"),
         (("pods", "web", "--rollout", "shop"), 2, "name one Rollout"),
+        (("logs", "--pod", "nobody"), 1, "there is no pod nobody of this service (there are: web-"),
+        (("logs", "-f", "--pod", "nobody"), 1, "there is no pod nobody of this service"),
+        (("port-forward", "--pod", "nobody", "80"), 1, "no pod nobody of this service (there are"),
         (("logs", "--since", "soon"), 2, "--since 'soon'"),
         (("logs", "-f", "--previous"), 2, "cannot be followed"),
         (("port-forward", "8080:"), 1, "write [LOCAL:]REMOTE, as in 8080"),
         (("port-forward", "web", "99999"), 1, "numbers go up to 65535"),
         (("port-forward", "0:grpc"), 1, "declares no port grpc (by name it declares: http)"),
+        (
+            ("port-forward", "web"),
+            1,
+            "the port is missing, as in `rollout ops port-forward web 8080`",
+        ),
+        (("port-forward", "²"), 1, "declares no port ²"),
         (("port-forward", "a", "b", "80"), 2, "one Rollout, then [LOCAL:]REMOTE"),
         (("scale", "--replicas", "0"), 1, "there is nothing to go back to: `rollout rollback"),
         (("--server", "http://localhost:1", "pods"), 2, "No such option"),

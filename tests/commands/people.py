@@ -29,9 +29,10 @@ def peopled(control_plane: ControlPlane, namespace: str) -> ControlPlane:
 
 
 def bind(plane: ControlPlane, namespace: str, role: str, probe: str) -> None:
-    """Give bob a role, and wait until the server heeds it."""
-    made = ("create", "rolebinding", "doctor", f"--clusterrole={role}", "--user=bob")
-    plane.kubectl(*made, namespace=namespace)
+    """Give bob a role, or several, and wait until the server heeds it."""
+    for one in role.split():
+        made = ("create", "rolebinding", one, f"--clusterrole={one}", "--user=bob")
+        plane.kubectl(*made, namespace=namespace)
 
     def heeded() -> bool:
         asked = ("auth", "can-i", *probe.split())
@@ -44,8 +45,13 @@ def doctor_of_bob(
     plane: ControlPlane, namespace: str, folder: Path
 ) -> subprocess.CompletedProcess[str]:
     """Have bob run the doctor."""
+    return run_as_bob(plane, namespace, folder, "doctor", "-o", "json")
+
+
+def run_as_bob(
+    plane: ControlPlane, namespace: str, folder: Path, *words: str
+) -> subprocess.CompletedProcess[str]:
+    """Have bob type a command."""
     kubeconfig = plane.write_kubeconfig(folder / "bob", user="bob", namespace=namespace)
-    command = [sys.executable, "-m", "rollout", "doctor", "--kubeconfig", str(kubeconfig)]
-    return subprocess.run(
-        [*command, "-o", "json"], capture_output=True, text=True, timeout=30, check=False
-    )
+    command = [sys.executable, "-m", "rollout", *words, "--kubeconfig", str(kubeconfig)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)

@@ -93,6 +93,32 @@ def test_a_controller_that_is_not_alive_is_a_problem(
     assert "start one: `rollout install --image IMAGE | kubectl apply -f -`" in found.mend
 
 
+def test_a_controller_that_leads_elsewhere_is_found_by_its_lease(ward: Ward) -> None:
+    """As one does that was started by hand, with a kubeconfig of another namespace."""
+    ward.cluster.apply(Delete(Kind.LEASE, "default", "rollout-controller"))
+    ward.cluster.apply(Create(Kind.LEASE, "kube-public", ward.lease(holder="by-hand")))
+    (found,) = (f for f in ward.visit() if f.check == "controller")
+    assert found.message.startswith("by-hand leads; it renewed Lease kube-public/rollout-control")
+
+
+def test_an_installed_controller_without_a_ready_pod_is_not_told_to_be_installed(
+    ward: Ward,
+) -> None:
+    ward.cluster.apply(Delete(Kind.LEASE, "default", "rollout-controller"))
+    body = build.deployment(name="rollout-controller", replicas=2)
+    body["metadata"].pop("namespace", None)
+    selector = {"app": "rollout-controller"}
+    body["spec"]["selector"]["matchLabels"] = selector
+    body["spec"]["template"]["metadata"]["labels"] = selector
+    ward.create(body)
+    found = one(ward.bad(), Level.PROBLEM, "controller")
+    assert found.message == (
+        "there is no Lease rollout-controller in namespace rollout-system and default: none has "
+        "ever run there; Deployment default/rollout-controller has 0 of 2 pods ready"
+    )
+    assert "`kubectl describe pods -n default -l " in found.mend
+
+
 def test_a_service_that_cannot_be_steered_is_a_problem_with_the_words_of_the_rules(
     ward: Ward,
 ) -> None:

@@ -13,7 +13,7 @@ from rollout.resources.crd import definitions
 from rollout.resources.writes import Create, Kind
 from rollout.sandbox.apiserver import ApiServer
 from rollout.sandbox.apiserver.users import EVERYTHING, User
-from tests.commands.people import bind, doctor_of_bob, peopled
+from tests.commands.people import bind, doctor_of_bob, peopled, run_as_bob
 from tests.commands.ward import ACCOUNT, NOW, TOKENS, Ward, ward
 from tests.controlplane.access import Access as ControlPlane
 
@@ -41,8 +41,8 @@ def test_rights_that_a_person_lacks_are_named_with_the_rule_that_gives_them(ward
         "you may not create releases.rollout.dev in namespace default, which is needed to start one"
     )
     assert said["start one"].mend == (
-        'if that is wanted: add {apiGroups: ["rollout.dev"], resources: [releases], '
-        "verbs: [create]} to a Role that is bound to you"
+        "if that is wanted: have ClusterRole rollout-edit bound to you in namespace default, or a "
+        'Role with {apiGroups: ["rollout.dev"], resources: [releases], verbs: [create]}'
     )
 
 
@@ -53,10 +53,11 @@ def test_who_may_not_even_look_has_a_problem(ward: Ward) -> None:
         "you may not get, list releases.rollout.dev and list rollouts.rollout.dev in namespace "
         "default, which is needed to look at releases"
     )
-    assert found[0].mend == (
-        'add {apiGroups: ["rollout.dev"], resources: [releases], verbs: [get, list]} and '
-        '{apiGroups: ["rollout.dev"], resources: [rollouts], verbs: [list]} to a Role that is '
-        "bound to you"
+    assert found[0].mend == ("have ClusterRole rollout-view bound to you in namespace default")
+    (start,) = (f for f in found if "needed to start one" in f.message)
+    assert start.mend == (
+        "if that is wanted: have ClusterRoles rollout-edit and view bound to you in namespace "
+        "default"
     )
     assert "in namespace default you may act on one that runs" in found[-1].message
 
@@ -67,6 +68,7 @@ def test_who_may_not_even_look_has_a_problem(ward: Ward) -> None:
     [
         ("view", "list releases.rollout.dev", [ACT, ACTIONS, START, MAKE, DISCARD]),
         ("edit", "create releases.rollout.dev", []),
+        ("rollout-edit view", "list releases.rollout.dev", [DISCARD]),
         ("rollout-view", "list releases.rollout.dev", [ACT, ACTIONS, START, MAKE, DISCARD]),
         ("rollout-on-call", "rollback releases.rollout.dev", [ACTIONS, START, MAKE, DISCARD]),
     ],
@@ -88,6 +90,18 @@ def test_each_role_for_people_is_well_and_says_what_it_does_not_give(
     assert rights[-1]["level"] == "ok"
     assert [finding for finding in found if finding["level"] == "problem"] == []
     assert done.returncode == 0
+
+
+@pytest.mark.controlplane
+def test_who_may_not_do_something_is_told_where_to_learn_what_is_lacking(
+    peopled: ControlPlane, namespace: str, tmp_path: Path
+) -> None:
+    bind(peopled, namespace, "rollout-on-call", "rollback releases.rollout.dev")
+    refused = run_as_bob(peopled, namespace, tmp_path, "ops", "pods")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("rollout: not allowed: ")
+    assert refused.stderr.endswith("; `rollout doctor` names the role that has it\n")
+    assert "cannot " in refused.stderr
 
 
 def test_rights_that_the_controller_lacks_are_named(ward: Ward) -> None:

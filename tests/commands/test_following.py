@@ -117,6 +117,28 @@ def test_a_pod_that_comes_later_is_followed_from_its_beginning() -> None:
     assert [pod for pod, _ in node.asked] == ["a", "b"], "none is read twice"
 
 
+def test_pods_that_come_when_there_is_no_room_are_named_once() -> None:
+    first = [member(f"a{n}") for n in range(MOST)]
+    late = [*first, member("late"), member("later")]
+    open_ = threading.Event()
+
+    def waits(_: dict[str, str]) -> Iterator[bytes]:
+        yield b"2026-11-26T12:00:01Z one\n"
+        open_.wait(10)
+
+    node = Node(**{f"a{n}": waits for n in range(MOST)}, late=lines("02Z two"))
+    looks, notes = iter((first, late, late)), list[str]()
+    end = [*first[:-1], late[MOST]]
+    follower = Follower(node, lambda: next(looks, end), WISH, notes.append)
+    said = follower.lines()
+    assert len(list(islice(said, MOST))) == MOST
+    threading.Timer(2.5, open_.set).start()
+    assert next(said).pod == "late", "it is followed as soon as there is room"
+    said.close()
+    (note,) = notes
+    assert note.startswith(f"not followed: late, later, because at most {MOST} logs are read")
+
+
 def test_a_container_that_begins_anew_is_read_on() -> None:
     node = Node(a=in_turn(lines("01Z first"), lines("01Z first", "02Z second")))
     found = follow(node, [member("a")], [member("a", restarts=1)], take=2)

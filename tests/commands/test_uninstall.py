@@ -19,7 +19,7 @@ from rollout.kube.client import HttpCluster
 from rollout.kube.errors import AlreadyExists, NotFound
 from rollout.resources.crd import definitions
 from rollout.resources.words import RESTORE, RESTORE_FINALIZER
-from rollout.resources.writes import BY_KIND_NAME, Create, Kind, Object, Patch, PatchType
+from rollout.resources.writes import BY_KIND_NAME, Create, Delete, Kind, Object, Patch, PatchType
 from rollout.sandbox.apiserver import ApiServer
 from tests import build
 from tests.sandbox.practice import until
@@ -51,12 +51,12 @@ def installed() -> list[Object]:
     return [one for one in objects() if one["kind"] in SERVED]
 
 
-def lease(ago: float = 1.0) -> dict[str, Any]:
+def lease(ago: float = 1.0, space: str = HOME) -> dict[str, Any]:
     renewed = (datetime.now(UTC) - timedelta(seconds=ago)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
-        "metadata": {"name": "rollout-controller", "namespace": HOME},
+        "metadata": {"name": "rollout-controller", "namespace": space},
         "spec": {"holderIdentity": "one", "leaseDurationSeconds": 15, "renewTime": renewed},
     }
 
@@ -159,6 +159,20 @@ def test_without_a_controller_what_it_holds_is_not_given_up(cluster: HttpCluster
     assert f"--replicas=2 -n {HOME}" in said
 
 
+def test_without_a_controller_a_release_that_waits_to_begin_is_not_waited_for(
+    cluster: HttpCluster,
+) -> None:
+    """Neither does it end, nor can it be rolled back: it holds nothing, so it may be deleted."""
+    create(cluster, build.release())
+    patch(cluster, Kind.LEASE, "rollout-controller", {"spec": lease(ago=60)["spec"]})
+    for roll_back in (False, True):
+        (said,) = against(look(cluster), roll_back=roll_back)
+        assert "it is gone, or cannot write, so 1 release (default/web-v2) under way will" in said
+        assert f"--replicas=2 -n {HOME}`), or delete what has not begun (`kubectl delete " in said
+    cluster.apply(Delete(Kind.RELEASE, "default", "web-v2"))
+    assert against(look(cluster), roll_back=False) == ()
+
+
 def test_without_a_controller_what_holds_nothing_can_go(cluster: HttpCluster) -> None:
     patch(cluster, Kind.LEASE, "rollout-controller", {"spec": lease(ago=60)["spec"]})
     assert against(look(cluster), roll_back=False) == ()
@@ -186,6 +200,23 @@ def test_a_stranger_of_the_same_name_stays(cluster: HttpCluster) -> None:
     assert told[-1] == (
         f"Namespace {HOME} stays, because this is in it: Service {HOME}/rollout-controller"
     )
+
+
+def test_a_namespace_of_another_name_stays_with_what_is_in_it(cluster: HttpCluster) -> None:
+    """An installation labels a namespace as ours that others made, and may keep volumes in."""
+    moved = [one for one in objects("monitoring") if one["kind"] in SERVED]
+    cluster.apply(Delete(Kind.DEPLOYMENT, HOME, "rollout-controller"))
+    for body in (*moved, lease(space="monitoring")):
+        create(cluster, body)
+    found = survey(cluster, "monitoring", everything("monitoring"), datetime.now(UTC))
+    assert not any("Namespace" in step.does for step in steps(found, roll_back=False))
+    assert (
+        "Namespace monitoring stays, because others may have something in it: "
+        "`kubectl delete namespace monitoring` removes it with all of that"
+    ) in notes(found)
+    Removal(cluster, found, "admin", roll_back=False, tell=print).carry_out()
+    assert not is_there(cluster, Kind.DEPLOYMENT, "monitoring", "rollout-controller")
+    assert "deletionTimestamp" not in cluster.get(Kind.NAMESPACE, "", "monitoring")["metadata"]
 
 
 def test_a_second_controller_is_refused(cluster: HttpCluster) -> None:

@@ -1,6 +1,8 @@
 """What both images say of themselves, and what they are made from."""
 
+import ensurepip
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -53,17 +55,32 @@ def test_the_versions_are_those_of_the_programs() -> None:
 
 @pytest.mark.system
 def test_what_the_base_has_to_install_with_is_taken_out(tmp_path: Path, last: Stage) -> None:
-    """The base's Python is played by an environment with the same tools."""
+    """The base's Python is played by an environment with the same tools.
+
+    Its ensurepip is a copy: an environment shares that of the Python that it was made by.
+    """
     subprocess.run([sys.executable, "-m", "venv", tmp_path], check=True, timeout=60)
     python = tmp_path / "bin" / "python"
     assert imports(python, "pip")
+    copy = tmp_path / "library" / "ensurepip"
+    shutil.copytree(Path(ensurepip.__file__).parent, copy)
     (command,) = [rest for kind, rest in last.steps if kind == "RUN"]
-    environment = {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}
+    path = f"{tmp_path / 'bin'}:/usr/bin:/bin"
+    environment = {"PATH": path, "PYTHONPATH": str(copy.parent)}
+    found = subprocess.run(
+        [python, "-c", "import ensurepip; print(*ensurepip.__path__)"],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert found.stdout.strip() == str(copy), "else that of this machine would go"
     subprocess.run(
         ["sh", "-c", command], check=True, capture_output=True, timeout=60, env=environment
     )
     assert not [tool for tool in ("pip", "setuptools", "wheel") if imports(python, tool)]
     assert not list((tmp_path / "bin").glob("pip*"))
+    assert not copy.exists()
 
 
 def imports(python: Path, module: str) -> bool:

@@ -100,6 +100,16 @@ def test_another_namespace_is_used_everywhere(arguments: tuple[str, ...]) -> Non
     assert named(list(yaml.safe_load_all(text)))["Namespace", "delivery"]
 
 
+@pytest.mark.parametrize("name", ["123", "null", "yes", "1e3"])
+def test_a_namespace_that_yaml_takes_for_something_else_stays_a_name(name: str) -> None:
+    text = run("install", "--namespace", name).stdout
+    assert f"namespace: '{name}'" in text
+    found = named(list(yaml.safe_load_all(text)))
+    assert ("Namespace", name) in found
+    assert found["Deployment", "rollout-controller"]["metadata"]["namespace"] == name
+    assert found["ClusterRoleBinding", "rollout-controller"]["subjects"][0]["namespace"] == name
+
+
 def test_the_image_is_the_one_asked_for() -> None:
     found = named(printed("install", "--image", "registry.example.com/rollout:1"))
     template = found["Deployment", "rollout-controller"]["spec"]["template"]

@@ -9,6 +9,7 @@ import secrets
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from rollout.kube.relay import connect, relay
 from rollout.resources.objects import name_of
 from rollout.resources.writes import Create, Kind
 from rollout.sandbox.agent import ADDRESS_MAP, BackOff, NodeAgent, Settings
+from rollout.sandbox.agent.logs import LOOK_SECONDS
 from rollout.sandbox.apiserver import ApiServer
 from tests.controlplane.access import Access
 from tests.sandbox.practice import SERVICE, Shop, deployment, until
@@ -325,6 +327,23 @@ def test_a_port_that_nobody_listens_on_is_said(shop: tuple[Shop, Path]) -> None:
 def test_a_log_that_is_followed_ends_with_its_container(shop: tuple[Shop, Path]) -> None:
     lines = until(lambda: followed(shop), "a run of the pod that crashes is seen to its end")
     assert lines[-1] == "crashing, as dialled"
+
+
+def test_a_reader_who_has_left_is_no_error(
+    shop: tuple[Shop, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    found = shop[0]
+    found.create(deployment("v1", name="brief", replicas=1, labels={"tier": "brief"}))
+    found.await_ready("brief", 1)
+    (pod,) = found.pods(tier="brief")
+    request = LogRequest(found.namespace, name_of(pod), "web", follow=True)
+    reading = follow_log(found.cluster, request, lambda: False)
+    assert next(reading).text.startswith("listening on")
+    reading.close()
+    found.delete(Kind.DEPLOYMENT, "brief")
+    until(lambda: not found.pods(tier="brief"), "its pod is gone")
+    time.sleep(5 * LOOK_SECONDS)  # the node has looked, and ended what nobody reads
+    assert [one.getMessage() for one in caplog.records if one.name == "aiohttp.server"] == []
 
 
 def followed(shop: tuple[Shop, Path]) -> list[str]:

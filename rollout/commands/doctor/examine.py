@@ -55,7 +55,7 @@ def examine(cluster: Cluster, visit: Visit, now: datetime) -> Iterator[Finding]:
         yield from guarded(rights.CONTROLLER, lambda: _of_account(cluster, visit))
     homes = [visit.home, visit.namespace]
     yield from guarded(
-        installation.ALIVE, lambda: installation.controller(cluster, homes, visit.lease, now)
+        installation.ALIVE, lambda: installation.leader(cluster, homes, visit.lease, now)
     )
     yield from _rollouts(cluster, visit, now)
 

@@ -1,20 +1,26 @@
 """Whether rollout itself is there: its kinds in the cluster, and a controller that is alive."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from rollout.commands.doctor.finding import Finding, ok, problem, warning
+from rollout.commands.doctor.finding import Finding, Level, ok, problem, warning
 from rollout.kube.cluster import Cluster
 from rollout.kube.errors import ClusterError, Forbidden, NotFound
 from rollout.report.ages import length
 from rollout.resources.crd import definitions
+from rollout.resources.objects import name_of, namespace_of
 from rollout.resources.words import VERSION
 from rollout.resources.writes import Kind, Object
 
 KINDS: Final = "kinds"
 ALIVE: Final = "controller"
 APPLY: Final = "`rollout crds | kubectl apply --server-side -f -`"
+CONTROLLER: Final = "rollout-controller"
+"""Its Deployment, as it is installed."""
+PODS: Final = "app.kubernetes.io/name=rollout-controller"
+"""The label of its pods."""
 START: Final = "start one: `rollout install --image IMAGE | kubectl apply -f -`"
 
 
@@ -86,8 +92,52 @@ def controller(
         return
     where = " and ".join(places)
     yield problem(
-        ALIVE, f"there is no Lease {lease} in namespace {where}: none has ever run", START
+        ALIVE, f"there is no Lease {lease} in namespace {where}: none has ever run there", START
     )
+
+
+def leader(
+    cluster: Cluster, namespaces: Iterable[str], lease: str, now: datetime
+) -> Iterator[Finding]:
+    """Say whether a controller leads, wherever its Lease is, and what its Deployment lacks.
+
+    `namespaces` are looked at first. Who may not list Leases hears of those alone.
+    """
+    places = list(namespaces)
+    near = list(controller(cluster, places, lease, now))
+    if all(one.level is Level.OK for one in near):
+        yield from near
+        return
+    found = [*near, *(_alive(one, now) for one in _leases_elsewhere(cluster, places, lease))]
+    leading = next((one for one in found if one.level is Level.OK), None)
+    yield leading or _with_pods(cluster, places, found[0])
+
+
+def _leases_elsewhere(cluster: Cluster, places: Collection[str], lease: str) -> Iterator[Object]:
+    try:
+        found = cluster.list(Kind.LEASE).items
+    except ClusterError:
+        return  # it was asked for by name, where it should be
+    for one in found:
+        if name_of(one) == lease and namespace_of(one) not in places:
+            yield one
+
+
+def _with_pods(cluster: Cluster, namespaces: Iterable[str], found: Finding) -> Finding:
+    """Add that a controller is installed of which no pod is ready."""
+    if found.level is not Level.PROBLEM:
+        return found
+    for namespace in namespaces:
+        try:
+            there = cluster.get(Kind.DEPLOYMENT, namespace, CONTROLLER)
+        except ClusterError:
+            continue
+        if not (there.get("status") or {}).get("readyReplicas"):
+            wanted = there["spec"].get("replicas", 1)
+            pods = f"Deployment {namespace}/{CONTROLLER} has 0 of {wanted} pods ready"
+            mend = f"see what keeps them: `kubectl describe pods -n {namespace} -l {PODS}`"
+            return replace(found, message=f"{found.message}; {pods}", mend=mend)
+    return found
 
 
 def _alive(lease: Object, now: datetime) -> Finding:

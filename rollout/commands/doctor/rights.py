@@ -36,6 +36,7 @@ ACTIONS: Final = ("promote", "promoteFull", "pause", "resume", "rollback")
 LOOK: Final = "look at releases"
 ACT: Final = "act on one that runs"
 START: Final = "start one"
+DISCARD: Final = "discard an edit"
 _STARTING: Final = partial(Right, purpose=START, level=Level.WARNING)
 
 OF_A_PERSON: Final = (
@@ -54,7 +55,7 @@ OF_A_PERSON: Final = (
     Right(
         GROUP, "rollouts", ("create",), "make a Rollout, by init or a first start", Level.WARNING
     ),
-    Right("apps", "deployments", ("patch",), "discard an edit", Level.WARNING),
+    Right("apps", "deployments", ("patch",), DISCARD, Level.WARNING),
 )
 """What the command line asks of the cluster in a person's name.
 
@@ -127,7 +128,7 @@ OF_NO_NAMESPACE: Final = (
 
 def of_person(cluster: Cluster, namespace: str) -> Iterator[Finding]:
     """Say what the person who asks may do, and what not."""
-    asked = _Asked(PERSON, "you", lambda access: may_i(cluster, access))
+    asked = _Asked(PERSON, "you", lambda access: may_i(cluster, access), by_role=True)
     lacking = list(asked.lacking(OF_A_PERSON, namespace))
     yield from _told(asked, lacking, namespace)
     unmet = {one.right.purpose for one in lacking}
@@ -189,6 +190,17 @@ class _Lacking:
         return f"{', '.join(self.verbs)} {resource}{f' {of.name}' if of.name else ''}"
 
     @property
+    def role(self) -> str:
+        """The role for people that has them: one of ours, or of Kubernetes' own."""
+        of = self.right
+        looks = set(of.verbs) <= {"get", "list"}
+        if of.group != GROUP:
+            return "view" if looks else "edit"
+        if of.purpose == ACT:
+            return "rollout-on-call"
+        return "rollout-view" if looks else "rollout-edit"
+
+    @property
     def rule(self) -> str:
         """The rule of a Role that gives them."""
         of = self.right
@@ -206,6 +218,8 @@ class _Asked:
     check: str
     who: str
     allowed: Callable[[Access], bool]
+    by_role: bool = False
+    """Whether roles for people have what is lacking."""
 
     def lacking(self, rights: Iterable[Right], namespace: str) -> Iterator[_Lacking]:
         """Ask for each verb by itself."""
@@ -227,12 +241,25 @@ def _told(asked: _Asked, lacking: Iterable[_Lacking], space: str) -> Iterator[Fi
     for (purpose, level), ones in by_purpose.items():
         what = " and ".join(one.what for one in ones)
         where = f" in namespace {space}" if space else ""
-        rules = " and ".join(one.rule for one in ones)
-        role = f"{'Role' if space else 'ClusterRole'} that is bound to {asked.who}"
-        lead = "add" if level is Level.PROBLEM else "if that is wanted: add"
+        mend = _by_roles(ones, where) if asked.by_role else _by_rules(ones, asked.who, space)
         yield Finding(
             asked.check,
             level,
             f"{asked.who} may not {what}{where}, which is needed to {purpose}",
-            f"{lead} {rules} to a {role}",
+            mend if level is Level.PROBLEM else f"if that is wanted: {mend}",
         )
+
+
+def _by_rules(lacking: Iterable[_Lacking], who: str, space: str) -> str:
+    rules = " and ".join(one.rule for one in lacking)
+    return f"add {rules} to a {'Role' if space else 'ClusterRole'} that is bound to {who}"
+
+
+def _by_roles(lacking: list[_Lacking], where: str) -> str:
+    """Name the roles that have it; a single rule as well, for who wants no more than that."""
+    roles = list(dict.fromkeys(one.role for one in lacking))
+    if "view" in roles:  # Kubernetes has joined ours into it
+        roles = [role for role in roles if role != "rollout-view"]
+    kind = "ClusterRole" if len(roles) == 1 else "ClusterRoles"
+    mend = f"have {kind} {' and '.join(roles)} bound to you{where}"
+    return f"{mend}, or a Role with {lacking[0].rule}" if len(lacking) == 1 else mend

@@ -112,6 +112,12 @@ class Looks:
         """The service, as it was when it was last asked for."""
         return self._family
 
+    def check(self) -> None:
+        """Pass when the pod that was named is there. Raises NotThereError, ClusterError."""
+        if self._pod is not None:
+            found = _pods(self._cluster, self.namespace, self._family)
+            _named(_told(found, self._family, self._track), self._pod)
+
     def members(self) -> list[Member]:
         """Give the pods that are meant. Raises ClusterError."""
         found = _pods(self._cluster, self.namespace, self._family)

@@ -14,6 +14,7 @@ from queue import Empty, Full, Queue, SimpleQueue
 from typing import Final, Protocol
 
 from rollout.commands.ops.family import Member, container_of
+from rollout.commands.ops.patience import Patience
 from rollout.commands.refusal import CommandRefusedError
 from rollout.kube.errors import ClusterError, Refused, ServerFault, Unreachable
 from rollout.kube.podlogs import LogLine, LogRequest, LogSource, follow_log, is_gone
@@ -24,8 +25,6 @@ MOST: Final = 50
 LINES: Final = 1000
 """Lines that may wait to be taken."""
 LOOK_SECONDS: Final = 1.0
-PATIENCE: Final = 30.0
-"""Seconds for which a cluster that cannot be reached is asked again."""
 
 
 class Source(LogSource, Protocol):
@@ -108,6 +107,10 @@ def _lines(
 _Key = tuple[str, str, int]
 
 
+def _to_nobody(_: str) -> None:
+    """Drop what is said."""
+
+
 @dataclass
 class Follower:
     """Follows the logs of the pods that `look` gives, again and again."""
@@ -115,6 +118,8 @@ class Follower:
     source: Source
     look: Callable[[], Sequence[Member]]
     wish: Wish
+    note: Callable[[str], None] = _to_nobody
+    """Hears of pods that are left out."""
     _queue: "Queue[tuple[str, Said]]" = field(default_factory=lambda: Queue(LINES), init=False)
     _again: "SimpleQueue[_Key]" = field(default_factory=SimpleQueue, init=False)
     _stop: threading.Event = field(default_factory=threading.Event, init=False)
@@ -122,13 +127,14 @@ class Follower:
     _begun: set[_Key] = field(default_factory=set, init=False)
     _last: dict[str, str] = field(default_factory=dict, init=False)
     _failure: ClusterError | None = field(default=None, init=False)
+    _left_out: frozenset[str] = field(default=frozenset(), init=False)
 
     def lines(self) -> Generator[Said]:
         """Give what is said, until closed. Raises CommandRefusedError, ClusterError."""
         first = self.look()
         _refuse_many(first)
         self._attach(first, self.wish)
-        looked = heard = time.monotonic()
+        looked, patience = time.monotonic(), Patience()
         try:
             while True:
                 yield from self._taken(looked + LOOK_SECONDS)
@@ -137,10 +143,9 @@ class Follower:
                 looked = time.monotonic()
                 try:
                     self._attach(self.look(), replace(self.wish, tail=None))
-                    heard = looked
-                except (Unreachable, ServerFault):
-                    if looked - heard > PATIENCE:
-                        raise
+                    patience.heard()
+                except (Unreachable, ServerFault) as error:
+                    patience.bear(error)
         finally:
             self.close()
 
@@ -168,11 +173,27 @@ class Follower:
         present = {member.uid for member in found}
         self._begun = {key for key in self._begun if key[0] in present}
         self._last = {uid: last for uid, last in self._last.items() if uid in present}
+        left_out = list[str]()
         for member in found:
             request = replace(wish.request(member), follow=True)
             key = (member.uid, request.container, _restarts(member, request.container))
-            if key not in self._begun and len(self._threads) < MOST:
+            if key in self._begun:
+                continue
+            if len(self._threads) < MOST:
                 self._begin(key, member, request)
+            else:
+                left_out.append(member.name)
+        self._say_who_is_left_out(left_out)
+
+    def _say_who_is_left_out(self, names: list[str]) -> None:
+        """Name each once; one that finds room later begins then."""
+        new = [name for name in names if name not in self._left_out]
+        self._left_out = frozenset(names)
+        if new:
+            self.note(
+                f"not followed: {', '.join(new)}, because at most {MOST} logs are read at once: "
+                "choose --track or --pod"
+            )
 
     def _begin(self, key: _Key, member: Member, request: LogRequest) -> None:
         self._begun.add(key)

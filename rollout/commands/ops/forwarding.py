@@ -36,8 +36,8 @@ def read_ports(text: str) -> Ports:
     """Read `8080`, `9090:8080`, `:8080` or `9090:http`. Raises UnclearError."""
     local, colon, remote = text.rpartition(":")
     near = local or "0"
-    good = near.isdigit() and int(near) <= LARGEST_PORT
-    far = not remote.isdigit() or 0 < int(remote) <= LARGEST_PORT
+    good = is_number(near) and int(near) <= LARGEST_PORT
+    far = not is_number(remote) or 0 < int(remote) <= LARGEST_PORT
     if not (remote and good and far):
         raise UnclearError(
             f"ports {text!r}: write [LOCAL:]REMOTE, as in 8080, 9090:8080 or :http; numbers go up "
@@ -46,9 +46,14 @@ def read_ports(text: str) -> Ports:
     return Ports(int(local or 0) if colon else None, remote)
 
 
+def is_number(text: str) -> bool:
+    """Whether it is a number that is written in the usual digits."""
+    return text.isascii() and text.isdecimal()
+
+
 def remote_port(pod: Member, remote: str) -> int:
-    """Give the number of a pod's port. Raises CommandRefusedError for a name that it has not."""
-    if remote.isdigit():
+    """Give the number of a pod's port. Raises UnclearError for a name that it has not."""
+    if is_number(remote):
         return int(remote)
     declared = [
         port for c in pod.pod["spec"].get("containers") or () for port in c.get("ports") or ()
@@ -57,7 +62,7 @@ def remote_port(pod: Member, remote: str) -> int:
         if port.get("name") == remote:
             return int(port["containerPort"])
     there = ", ".join(str(port.get("name")) for port in declared if port.get("name")) or "none"
-    raise CommandRefusedError(
+    raise UnclearError(
         f"pod {pod.name} declares no port {remote} (by name it declares: {there}): give a number"
     )
 

@@ -1,17 +1,20 @@
 """Events of a service: those that Kubernetes still has, and those that come."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Generator
 from typing import Final
 
+from rollout.commands.ops.patience import Patience
 from rollout.commands.ops.scaling import autoscalers_of
 from rollout.kube.cluster import EventType, RemoteCluster
-from rollout.kube.errors import Gone
+from rollout.kube.errors import Gone, ServerFault, Unreachable
 from rollout.report.event_words import Concerned, EventRow, event_row, event_rows, key_of
 from rollout.resources.objects import name_of
 from rollout.resources.writes import Kind
 from rollout.translation.sides import Family, names
 
 WATCH_SECONDS: Final = 600
+PAUSE_SECONDS: Final = 1.0
 
 
 def past(cluster: RemoteCluster, namespace: str, family: Family) -> tuple[list[EventRow], str]:
@@ -22,16 +25,21 @@ def past(cluster: RemoteCluster, namespace: str, family: Family) -> tuple[list[E
 
 def coming(
     cluster: RemoteCluster, namespace: str, family: Family, since: str
-) -> Iterator[EventRow]:
+) -> Generator[EventRow]:
     """Give the events that come, without end. Raises ClusterError.
 
+    A cluster that is away for a moment ends nothing: it is asked again, from the last event on.
     Whose events are wanted is asked again with each watch: a release that begins meanwhile has its
     Deployment's name in advance, but not its own.
     """
+    patience = Patience()
     while True:
-        concerned = _concerned(cluster, namespace, family)
         try:
-            for event in cluster.watch(Kind.EVENT, namespace, since, WATCH_SECONDS):
+            since = since or cluster.list(Kind.EVENT, namespace).resource_version
+            concerned = _concerned(cluster, namespace, family)
+            watched = cluster.watch(Kind.EVENT, namespace, since, WATCH_SECONDS)
+            patience.heard()
+            for event in watched:
                 since = key_of(event.object)[1] if event.object.get("metadata") else since
                 if event.type in {EventType.BOOKMARK, EventType.DELETED}:
                     continue
@@ -40,7 +48,10 @@ def coming(
                 if concerned.covers(event.object):
                     yield event_row(event.object)
         except Gone:
-            since = cluster.list(Kind.EVENT, namespace).resource_version
+            since = ""
+        except (Unreachable, ServerFault) as error:
+            patience.bear(error)
+            time.sleep(PAUSE_SECONDS)
 
 
 def _is_new_release(event: object, concerned: Concerned) -> bool:

@@ -89,16 +89,36 @@ def _against(found: Survey, *, roll_back: bool) -> Iterator[str]:
             f"and rights: `kubectl delete deployment rollout-controller -n {found.controllers[0]}` "
             "first, if that one is to go as well"
         )
-    if found.running and not roll_back:
+    if found.silence:
+        yield from _unheard(found)
+    elif found.running and not roll_back:
         yield (
             f"{_named('release', found.running)} under way: wait for the end, or give --roll-back"
         )
-    if found.held and found.silence:
+
+
+def _unheard(found: Survey) -> Iterator[str]:
+    """Say what stays as it is while no controller leads."""
+    if found.held:
         yield (
             f"{found.silence}, and nobody else takes the finalizer off "
-            f"{', '.join(_kinds_and_places(found.held))}: start the controller again first "
-            f"(`kubectl scale deployment rollout-controller --replicas=2 -n {found.home}`)"
+            f"{', '.join(_kinds_and_places(found.held))}: {_start(found)}"
         )
+    waiting = [one for one in found.running if one not in found.held]
+    if waiting:
+        first = waiting[0]
+        yield (
+            f"{found.silence}, so {_named('release', waiting)} under way will not end: "
+            f"{_start(found)}, or delete what has not begun "
+            f"(`kubectl delete release {name_of(first)} -n {namespace_of(first)}`)"
+        )
+
+
+def _start(found: Survey) -> str:
+    if not found.of_kind(Kind.DEPLOYMENT):
+        return "start a controller again first"
+    deployment = "kubectl scale deployment rollout-controller --replicas=2"
+    return f"start the controller again first (`{deployment} -n {found.home}`)"
 
 
 def notes(found: Survey) -> Iterator[str]:
@@ -107,6 +127,11 @@ def notes(found: Survey) -> Iterator[str]:
     for place in found.paused:
         namespace = place.partition("/")[0]
         yield f"{stays_paused(place)}; `rollout discard-edit -n {namespace}` drops it beforehand"
+    if found.kept:
+        yield (
+            f"Namespace {found.kept} stays, because others may have something in it: "
+            f"`kubectl delete namespace {found.kept}` removes it with all of that"
+        )
     for one in found.strangers:
         yield f"{one} stays: without the label app.kubernetes.io/part-of=rollout it is not ours"
 

@@ -18,6 +18,9 @@ from rollout.translation.targets import is_paused
 CONTROLLER: Final = "rollout-controller"
 """Names the Deployment, its account, its rights in namespaces and its Lease."""
 OURS: Final = {"app.kubernetes.io/part-of": "rollout"}
+OUR_NAMESPACE: Final = "rollout-system"
+"""The only namespace that is ever deleted. What is in another one cannot all be known: claims of
+volumes, objects of kinds that others brought. An installation labels it ours, whoever made it."""
 NOT_OTHERS: Final = frozenset({"kube-root-ca.crt", "default"})
 """What Kubernetes itself puts into every namespace."""
 
@@ -65,6 +68,8 @@ class Survey:
     """Other namespaces in which a controller is installed."""
     silence: str
     """Why nobody would take finalizers off; empty while a controller leads."""
+    kept: str = ""
+    """The controller's namespace, where it is not ours to delete."""
 
     @property
     def running(self) -> tuple[Object, ...]:
@@ -86,7 +91,8 @@ def survey(cluster: Cluster, home: str, wanted: Iterable[Object], now: datetime)
 
     Raises ClusterError for the cluster.
     """
-    ours, strangers = _installed(cluster, wanted)
+    known, strangers = _installed(cluster, wanted)
+    ours = [one for one in known if not _is_kept(one)]
     deployments = listed(cluster, Kind.DEPLOYMENT)
     rollouts, releases = listed(cluster, Kind.ROLLOUT), listed(cluster, Kind.RELEASE)
     return Survey(
@@ -99,6 +105,7 @@ def survey(cluster: Cluster, home: str, wanted: Iterable[Object], now: datetime)
         tuple(map(str, strangers)),
         tuple(namespace_of(one) for one in deployments if _is_another(one, home)),
         _silence(cluster, home, now),
+        next((one.name for one in known if _is_kept(one)), ""),
     )
 
 
@@ -136,6 +143,10 @@ def _installed(cluster: Cluster, wanted: Iterable[Object]) -> tuple[list[Found],
         known = kind is Kind.CUSTOM_RESOURCE_DEFINITION or _is_ours(there)
         (ours if known else strangers).append(Found.of(kind, there))
     return ours, strangers
+
+
+def _is_kept(one: Found) -> bool:
+    return one.kind is Kind.NAMESPACE and one.name != OUR_NAMESPACE
 
 
 def _is_ours(body: Object) -> bool:

@@ -92,9 +92,9 @@ class Kubelet:
         try:
             async for piece in read_log(path, options, ended):
                 await response.write(piece)
+            await response.write_eof()
         except ConnectionError:
-            return response
-        await response.write_eof()
+            return response  # the reader has gone
         return response
 
     async def _exec(self, request: web.Request) -> web.StreamResponse:

@@ -148,7 +148,8 @@ def _container(pod: Object, asked: str) -> str:
             f"a container name must be specified for pod {pod_name}, choose one of: "
             f"[{' '.join(names)}]"
         )
-    if asked not in names:
+    every = [*names, *(str(c["name"]) for c in spec.get("initContainers") or ())]
+    if asked not in every:
         raise refusals.bad_request(f"container {asked} is not valid for pod {pod_name}")
     return asked
 
@@ -165,9 +166,9 @@ async def _passed_on(request: web.Request, given: aiohttp.ClientResponse) -> web
     try:
         async for part in given.content.iter_any():
             await response.write(part)
+        await response.write_eof()
     except ConnectionError:
-        return response
-    await response.write_eof()
+        return response  # the reader has gone
     return response
 
 
