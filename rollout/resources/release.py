@@ -13,6 +13,7 @@ from pydantic.config import JsonDict
 from rollout.resources.action import Action, ActionTaken
 from rollout.resources.conditions import Condition
 from rollout.resources.duration import Duration
+from rollout.resources.image import NOT_A_VERSION, VERSION
 from rollout.resources.model import Model, Moment, ObjectMeta, rules
 from rollout.resources.policy import RolloutPolicySpec
 from rollout.resources.rollout import Adoption, Name, PolicyChoice, Strategy, Traffic
@@ -66,6 +67,10 @@ class ReleaseSpec(Model):
             (
                 "has(self.version) != has(self.template)",
                 "set exactly one of version and template",
+            ),
+            (
+                f"!has(self.version) || self.version.matches('^{VERSION}$')",
+                NOT_A_VERSION,
             ),
             (
                 (
