@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +16,8 @@ from rollout.kube.errors import NotFound
 from rollout.report.ages import age
 from rollout.report.exit_codes import ExitCode, exit_code
 from rollout.report.explain import metric_line
+from rollout.report.share import serves, share
+from rollout.report.unclaimed import UNCLAIMED, is_unclaimed
 from rollout.resources.release import Phase, Release
 
 
@@ -48,42 +51,69 @@ def _until_over(
 
 
 class Lines:
-    """Prints a line for each entry of the timeline that is new."""
+    """Prints a line for each entry of the timeline that is new, and when nobody writes one."""
 
     def __init__(self) -> None:
         self._seen: set[tuple[datetime, str]] = set()
+        self._missed = False
 
     def __call__(self, release: Release) -> None:
         """Print what is new."""
+        if not self._missed and is_unclaimed(release, datetime.now(UTC)):
+            self._missed = True
+            print(UNCLAIMED, flush=True)
         for entry in release.status.timeline:
             mark = (entry.at, entry.reason)
             if mark not in self._seen:
                 self._seen.add(mark)
-                weight = f"{entry.weight or 0:>3}%"
+                weight = share(entry.phase, entry.weight or 0)
                 at = entry.at.strftime("%H:%M:%S")
-                print(f"{at}  {entry.phase:<12} {weight}  {entry.message}", flush=True)
+                print(f"{at}  {entry.phase:<12} {weight:>4}  {entry.message}", flush=True)
 
 
 def view(release: Release, pods: Mapping[str, str]) -> RenderableType:
     """Draw a release: where it is, its share, its pods, metric by metric, and what it did last."""
-    status = release.status
+    status, now = release.status, datetime.now(UTC)
     head = Text.from_markup(
         f"[bold]{release.metadata.name}[/]  {release.spec.version or 'template'}  "
         f"{status.strategy}  {coloured(str(status.phase))}  step {status.progress}  "
-        f"{age(status.started_at, datetime.now(UTC))}"
+        f"{age(status.started_at, now)}"
     )
-    bar = Table.grid(padding=(0, 1))
-    for side, share in (
-        ("candidate", status.weight.applied),
-        ("stable", 100 - status.weight.applied),
-    ):
-        drawn = ProgressBar(total=100, completed=share, width=40)
-        bar.add_row(side, drawn, f"{share} %", pods.get(side, ""))
     verdict = status.verdict
-    metrics = [Text(f"  {metric_line(m)}") for m in (verdict.metrics if verdict else [])]
+    metrics = [Text(metric_line(m)) for m in (verdict.metrics if verdict else [])]
     said = Text.from_markup(f"verdict {coloured(verdict.result) if verdict else 'none yet'}")
-    tail = [
-        Text(f"  {entry.at.strftime('%H:%M:%S')}  {entry.message}", style="dim")
-        for entry in status.timeline[-5:]
-    ]
-    return Group(head, bar, said, *metrics, Text(status.message), *tail)
+    message = UNCLAIMED if is_unclaimed(release, now) else status.message
+    bars, tail = _bars(release, pods), _indented(_tail(release))
+    return Group(head, bars, said, *map(_indented, metrics), Text(message), tail)
+
+
+def _bars(release: Release, pods: Mapping[str, str]) -> Table:
+    """Draw who has how much of the traffic; one bar once the new version has it all."""
+    bars = Table.grid(padding=(0, 1))
+    shares = _shares(release)
+    for side, (name, share_) in shares.items():
+        bars.add_row(
+            name, ProgressBar(total=100, completed=share_, width=40), f"{share_} %", pods.get(side)
+        )
+    return bars
+
+
+def _shares(release: Release) -> dict[str, tuple[str, int]]:
+    """Give name and share of each side that is there."""
+    status, applied = release.status, release.status.weight.applied
+    if serves(status):
+        return {"stable": (release.spec.version or "the new version", 100)}
+    return {"candidate": ("candidate", applied), "stable": ("stable", 100 - applied)}
+
+
+def _tail(release: Release) -> Table:
+    """Draw what happened last; a long sentence goes on below its beginning."""
+    tail = Table.grid(padding=(0, 2, 0, 0))
+    for entry in release.status.timeline[-5:]:
+        at = Text(entry.at.strftime("%H:%M:%S"), style="dim")
+        tail.add_row(at, Text(entry.message, style="dim"))
+    return tail
+
+
+def _indented(part: RenderableType) -> Padding:
+    return Padding(part, (0, 0, 0, 2))
