@@ -5,6 +5,7 @@ from pydantic import ValidationError
 from rollout.cli.server_errors import ServerNotReady, ServerUnreachable
 from rollout.commands.refusal import CommandRefusedError
 from rollout.kube.errors import ClusterError, Forbidden, NotFound, Unreachable
+from rollout.resources import faults
 
 PREFIXES: dict[type[BaseException], str] = {
     Forbidden: "not allowed: ",
@@ -26,9 +27,7 @@ def sentence(error: BaseException) -> str | None:
     if isinstance(error, NotFound) and _is_missing_kind(error):
         return NO_CRDS
     if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return f"{error.title}: {where}: {first['msg']}"
+        return f"{error.title}: {faults.sentence(error)}"
     prefix = next((said for kind, said in PREFIXES.items() if isinstance(error, kind)), None)
     return None if prefix is None else f"{prefix}{error}{_rule(error)}"
 

@@ -73,6 +73,6 @@ def _policy(said: str | None) -> dict[str, Any] | None:
         if "/" in said or said.endswith((".yaml", ".yml")):
             raise typer.BadParameter(f"--policy {said}: there is no such file")
         return {"name": said}
-    from rollout.resources.policy_file import read_policy
+    from rollout.commands.policies import policy_in
 
-    return {"inline": read_policy(Path(said).read_text(), said).spec.to_json()}
+    return {"inline": policy_in(Path(said).read_text(), said).to_json()}

@@ -217,7 +217,7 @@ def test_a_policy_file_with_a_mistake_is_refused_with_field_and_fix(
     )
     done = run("start", "v2", "--policy", str(file))
     assert done.returncode == 1
-    assert "spec.interval: 'soon' is not a duration" in done.stderr
+    assert f"{file}:4: spec.interval: 'soon' is not a duration" in done.stderr
     assert cluster.list(Kind.RELEASE, "default").items == ()
 
 
