@@ -111,7 +111,7 @@ def list_(
 ) -> None:
     """List Rollouts."""
     from rollout.cli.tables import rollout_table, show
-    from rollout.resources.rollout import Rollout
+    from rollout.report.standing import invalid, readable
 
     options: Globals = context.obj
     door = options.door()
@@ -122,7 +122,9 @@ def list_(
     elif not found:
         print(f"no Rollout in {space or 'any namespace'}: `rollout start VERSION` makes one")
     else:
-        show(rollout_table([Rollout.model_validate(raw) for raw in found], namespaces=everywhere))
+        show(rollout_table(readable(found), namespaces=everywhere))
+        for line in invalid(found, namespaces=everywhere):
+            print(line)
 
 
 def history(context: typer.Context, release: str = RELEASE) -> None:
@@ -175,6 +177,5 @@ def explain(context: typer.Context, release: str = RELEASE) -> None:
 def _standing(door: "Door", space: str, name: str | None) -> list[str]:
     """Say what a Rollout waits for while nothing of it runs."""
     from rollout.report.standing import standing
-    from rollout.resources.rollout import Rollout
 
-    return standing([Rollout.model_validate(raw) for raw in door.rollouts(space)], name)
+    return standing(door.rollouts(space), name)

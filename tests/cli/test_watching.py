@@ -15,12 +15,14 @@ import yaml
 
 from rollout import __version__
 from rollout.kube.client import HttpCluster
+from rollout.kube.errors import Invalid
 from rollout.report.exit_codes import ExitCode
 from rollout.report.unclaimed import UNCLAIMED
 from rollout.resources.writes import Delete, Kind, Patch, PatchType
 from rollout.sandbox.apiserver import ApiServer
 from tests import build
 from tests.cli.test_cli import Run, cluster, create, run, say, server
+from tests.resources.change import without_rules
 from tests.terminal import on_terminal
 
 __all__ = ["cluster", "run", "server"]
@@ -177,6 +179,23 @@ def test_history_shows_the_releases_and_what_happened(cluster: HttpCluster, run:
     assert "it begins" in shown.stdout
     listed = json.loads(run("-o", "json", "history", "web").stdout)
     assert [one["metadata"]["name"] for one in listed] == ["web-v2", "web-v3"]
+
+
+def test_an_invalid_rollout_hides_no_other(cluster: HttpCluster, run: Run) -> None:
+    two = build.rollout("two", strategy={"canary": {}, "blueGreen": {}})
+    with pytest.raises(Invalid) as refused:
+        create(cluster, two)
+    wrong = "spec.strategy: set exactly one of canary and blueGreen"
+    assert [cause.field for cause in refused.value.causes] == ["spec.strategy"]
+    crd, name = Kind.CUSTOM_RESOURCE_DEFINITION, "rollouts.rollout.dev"
+    versions = without_rules(cluster.get(crd, "", name)["spec"]["versions"])
+    cluster.apply(Patch(crd, "", name, PatchType.MERGE, {"spec": {"versions": versions}}))
+    create(cluster, two, build.rollout())
+    listed = run("list", "-A")
+    assert listed.returncode == 0, listed.stderr
+    assert listed.stdout.splitlines()[1].split()[:2] == ["default", "web"]
+    assert listed.stdout.splitlines()[2] == f"default/two: invalid: {wrong}"
+    assert run("explain", "two").stdout == f"Rollout two: invalid: {wrong}.\n"
 
 
 def test_wide_tables_say_more_and_yaml_is_for_programs(cluster: HttpCluster, run: Run) -> None:
