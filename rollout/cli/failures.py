@@ -19,7 +19,10 @@ PREFIXES: dict[type[BaseException], str] = {
 }
 """What is said before the words of an error; the first kind that fits."""
 
-NO_CRDS = "rollout's own kinds are not installed: `rollout crds | kubectl apply --server-side -f -`"
+NO_CRDS = (
+    "rollout's own kinds are not installed: `rollout install | kubectl apply -f -` brings them "
+    "with the controller, `rollout crds | kubectl apply -f -` them alone"
+)
 
 
 def sentence(error: BaseException) -> str | None:

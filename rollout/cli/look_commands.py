@@ -56,7 +56,7 @@ Example:
 \b
   rollout history checkout
 """
-EXPLAIN = """Say why a release is where it is, what it waits for, and what comes next.
+EXPLAIN = """Say why a release is where it is, and what comes next.
 
 Example:
 
@@ -92,7 +92,7 @@ def status(
 def watch(
     context: typer.Context,
     release: str = RELEASE,
-    timeout: float = typer.Option(3600.0, "--timeout", help="Longest time, in seconds"),
+    timeout: float = typer.Option(3600.0, "--timeout", min=0, help="Longest time, in seconds"),
 ) -> None:
     """Follow a release."""
     from rollout.cli.door import find
@@ -120,7 +120,8 @@ def list_(
     if for_programs(options.output):
         dump(found, options.output)
     elif not found:
-        print(f"no Rollout in {space or 'any namespace'}: `rollout start VERSION` makes one")
+        where = space or "any namespace"
+        print(f"no Rollout in {where}: `rollout start VERSION --deployment NAME` makes one")
     else:
         show(rollout_table(readable(found), namespaces=everywhere))
         for line in invalid(found, namespaces=everywhere):

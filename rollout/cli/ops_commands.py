@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from rollout.report.event_words import EventRow
     from rollout.resources.writes import Object
 
-OPS = """Look after the service of a Rollout, by track: stable, candidate, or all.
+OPS = """Look after the service of a Rollout, by track.
+
+A track is stable, candidate, or all.
 
 These commands speak to the cluster itself, not to a rollout server.
 
@@ -33,7 +35,9 @@ Examples:
   rollout ops pods
   rollout ops pods checkout --track candidate -o wide
 """
-EVENTS = """Show what Kubernetes and rollout say happened to a service, the newest last.
+EVENTS = """Show what happened to a service, the newest last.
+
+Kubernetes and rollout say it in Events.
 
 Of the Rollout, its Releases, both Deployments, their ReplicaSets and pods, and autoscalers.
 
@@ -53,7 +57,9 @@ Example:
   rollout ops scale checkout --replicas 6
 """
 RESTART = again_commands.RESTART.replace("rollout restart", "rollout ops restart")
-HPA = """Show the autoscalers of a service, and what a release does with them.
+HPA = """Show the autoscalers of a service.
+
+What a release does with them is said, too.
 
 Example:
 

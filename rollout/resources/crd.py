@@ -88,6 +88,7 @@ RELEASE_COLUMNS: Final = (
     Column("Weight", ".status.weight.applied", "integer"),
     Column("Verdict", ".status.verdict.result"),
     AGE,
+    Column("Image", ".status.resolved.image", priority=1, description="What is shipped."),
     Column("Message", ".status.message", priority=1),
 )
 POLICY_COLUMNS: Final = (

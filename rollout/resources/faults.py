@@ -136,9 +136,9 @@ def _out_of_bounds(bound: tuple[str, str], value: Any, context: Mapping[str, Any
     key, fix = bound
     limit = context[key]
     said = fix.format(f"{limit:g}" if isinstance(limit, float) else limit)
-    if isinstance(value, int | float):
-        return f"{shown(value)} is out of bounds: {said}"
-    return f"it is {len(value)} long: {said}" if hasattr(value, "__len__") else said
+    if key.endswith("_length"):
+        return f"it is {len(value)} long: {said}"
+    return f"{shown(value)} is out of bounds: {said}"
 
 
 def _own_words(said: str, value: Any) -> str:

@@ -24,6 +24,11 @@ NOT_A_VERSION: Final = (
 )
 
 
+def tag_of(image: str) -> str:
+    """Shorten an image to its tag; one with a digest, or without a tag, stays whole."""
+    return image if "@" in image else image.rpartition("/")[2].partition(":")[2] or image
+
+
 def reference_fault(image: str) -> str:
     """Say what keeps this from being an image reference; empty when it is one."""
     if re.fullmatch(REFERENCE, image):

@@ -139,7 +139,7 @@ def test_an_action_says_the_same_and_records_who(
     known(empty, *build.shop())
     done = run(*command, "--reason", "latency")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"web-v2: {type_} asked for; {said}\n"
+    assert done.stdout == f"web-v2: {' '.join(command)} asked for; {said}\n"
     action = empty.release()["spec"]["action"]
     assert (action["type"], action["by"], action["reason"]) == (type_, "admin", "latency")
 

@@ -14,7 +14,7 @@ from rollout.resources.writes import Kind, Object
 
 KINDS: Final = "kinds"
 ALIVE: Final = "controller"
-APPLY: Final = "`rollout crds | kubectl apply --server-side -f -`"
+APPLY: Final = "`rollout crds | kubectl apply -f -`"
 START: Final = "start one: `rollout install --image IMAGE | kubectl apply -f -`"
 
 
