@@ -22,8 +22,8 @@ from rollout.cli.tables import coloured, table
 from rollout.cli.watch import view
 from rollout.commands.request import Request
 from rollout.commands.start import start
-from rollout.report.share import share
 from rollout.resources.release import Phase, Release
+from rollout.resources.share import share
 from rollout.resources.writes import Kind
 from rollout.sandbox import example
 from rollout.sandbox.load import Load, Plan, Snapshot

@@ -11,10 +11,10 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from rollout.report.ages import age
-from rollout.report.share import share
 from rollout.report.standing import state
 from rollout.resources.release import Release
 from rollout.resources.rollout import Rollout
+from rollout.resources.share import share
 
 COLOURS = {
     "Succeeded": "green",

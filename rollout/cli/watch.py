@@ -16,9 +16,9 @@ from rollout.kube.errors import NotFound
 from rollout.report.ages import age
 from rollout.report.exit_codes import ExitCode, exit_code
 from rollout.report.explain import metric_line
-from rollout.report.share import serves, share
 from rollout.report.unclaimed import UNCLAIMED, is_unclaimed
 from rollout.resources.release import Phase, Release
+from rollout.resources.share import serves, share
 
 
 def follow(door: Door, namespace: str, name: str, timeout: float) -> ExitCode:

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from rollout.report.ages import age, length
-from rollout.report.share import serves
 from rollout.report.unclaimed import UNCLAIMED, is_unclaimed
 from rollout.resources.release import MetricVerdict, Phase, Release, ReleaseStatus
 from rollout.resources.rollout import Adoption, OnTimeout, Strategy
+from rollout.resources.share import serves
 
 BAD: Final = {
     "Reconciled": "False",

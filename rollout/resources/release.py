@@ -278,6 +278,10 @@ class ReleaseStatus(Model):
     strategy: str = Field(default="", description="canary or blue-green.")
     progress: str = Field(default="", description="Step of steps, for tables.")
     weight: Weight = Field(default_factory=Weight, description="Share of the candidate.")
+    share: str = Field(
+        default="",
+        description="The candidate's share, for tables; - when the target itself serves.",
+    )
     hashes: Hashes = Field(default_factory=Hashes, description="pod-template-hash by role.")
     since: Moment | None = Field(default=None, description="When phase and step were entered.")
     progress_since: Moment | None = Field(

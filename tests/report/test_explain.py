@@ -6,7 +6,6 @@ import pytest
 
 from rollout.report.ages import age, length
 from rollout.report.explain import explain, metric_line
-from rollout.report.share import share
 from rollout.report.unclaimed import UNCLAIMED
 from rollout.resources.release import (
     MetricVerdict,
@@ -20,6 +19,7 @@ from rollout.resources.release import (
     Weight,
 )
 from rollout.resources.rollout import Strategy
+from rollout.resources.share import share
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CANARY = Strategy.model_validate({"canary": {}})
