@@ -1,6 +1,6 @@
 """Following a release: live on a terminal, a line per change elsewhere."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from rich.console import Console, Group, RenderableType
@@ -80,11 +80,10 @@ def view(release: Release, pods: Mapping[str, str]) -> RenderableType:
         f"{age(status.started_at, now)}"
     )
     verdict = status.verdict
-    metrics = [Text(metric_line(m)) for m in (verdict.metrics if verdict else [])]
+    metrics = _hanging(metric_line(m).partition(" ") for m in (verdict.metrics if verdict else []))
     said = Text.from_markup(f"verdict {coloured(verdict.result) if verdict else 'none yet'}")
     message = UNCLAIMED if is_unclaimed(release, now) else status.message
-    bars, tail = _bars(release, pods), _indented(_tail(release))
-    return Group(head, bars, said, *map(_indented, metrics), Text(message), tail)
+    return Group(head, _bars(release, pods), said, metrics, Text(message), _tail(release))
 
 
 def _bars(release: Release, pods: Mapping[str, str]) -> Table:
@@ -106,14 +105,15 @@ def _shares(release: Release) -> dict[str, tuple[str, int]]:
     return {"candidate": ("candidate", applied), "stable": ("stable", 100 - applied)}
 
 
-def _tail(release: Release) -> Table:
-    """Draw what happened last; a long sentence goes on below its beginning."""
-    tail = Table.grid(padding=(0, 2, 0, 0))
-    for entry in release.status.timeline[-5:]:
-        at = Text(entry.at.strftime("%H:%M:%S"), style="dim")
-        tail.add_row(at, Text(entry.message, style="dim"))
-    return tail
+def _tail(release: Release) -> RenderableType:
+    """Draw what happened last."""
+    last = release.status.timeline[-5:]
+    return _hanging(((f"{e.at:%H:%M:%S}", " ", e.message) for e in last), style="dim")
 
 
-def _indented(part: RenderableType) -> Padding:
-    return Padding(part, (0, 0, 0, 2))
+def _hanging(rows: Iterable[tuple[str, str, str]], style: str = "") -> RenderableType:
+    """Draw indented rows of a head, a gap and a sentence, which goes on below its beginning."""
+    drawn = Table.grid()
+    for head, gap, sentence in rows:
+        drawn.add_row(Text(head + gap, style=style), Text(sentence, style=style))
+    return Padding(drawn, (0, 0, 0, 2))

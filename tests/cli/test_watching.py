@@ -144,8 +144,8 @@ def test_nothing_is_cut_on_a_narrow_terminal(
         assert ("AGE" in shown.text, LONG in shown.text) == (True, words[0] != "list")
     watched = on_terminal([*command, "watch"], columns=80).frames[-1].splitlines()
     assert max(map(len, watched)) <= 80
-    (told,) = (at for at, line in enumerate(watched) if line.startswith("  00:00:00  a sentence"))
-    assert watched[told + 1].startswith(" " * 12)
+    (told,) = (at for at, line in enumerate(watched) if line.startswith("  00:00:00 a sentence"))
+    assert watched[told + 1].startswith(" " * 11)
     assert " ".join(" ".join(watched[told:]).split()).endswith(LONG)
 
 
