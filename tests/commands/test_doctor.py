@@ -12,7 +12,7 @@ from rollout.resources.writes import Create, Delete, Kind, Patch, PatchType
 from tests import build
 from tests.commands.ward import NOW, Ward, define_kinds, one, ward
 from tests.controlplane.access import Access as ControlPlane
-from tests.resources.change import without_rules
+from tests.resources.change import changed, without_rules
 from tests.sandbox.practice import until
 
 __all__ = ["ward"]
@@ -212,7 +212,8 @@ def test_an_invalid_rollout_is_a_problem_of_its_own(ward: Ward) -> None:
     versions = without_rules(known["spec"]["versions"])
     body = {"spec": {"versions": versions}}
     ward.cluster.apply(Patch(Kind.CUSTOM_RESOURCE_DEFINITION, "", name, PatchType.MERGE, body))
-    ward.create(build.rollout("two", strategy={"canary": {}, "blueGreen": {}}))
+    two = build.rollout("two", strategy={"canary": {}, "blueGreen": {}})
+    ward.create(changed(two, "spec.target.deployment", "other"))
     found = ward.visit()
     assert one([f for f in found if f.level is Level.PROBLEM], Level.PROBLEM, "two").message == (
         "the Rollout is invalid: spec.strategy: set exactly one of canary and blueGreen"
