@@ -128,6 +128,8 @@ def events(
     watch: bool = typer.Option(False, "--watch", "-w", help="Go on with those that come"),
 ) -> None:
     """Show the events."""
+    from rich.markup import escape
+
     from rollout.cli.tables import show, table
     from rollout.commands.ops.family import find_family
     from rollout.commands.ops.happenings import coming, past
@@ -150,7 +152,8 @@ def events(
     drawn = table("AGE", "TYPE", "REASON", "OBJECT", "COUNT", "MESSAGE")
     for row in rows:
         drawn.add_row(
-            age(row.at, now), row.type, row.reason, row.object, str(row.count), row.message
+            *(age(row.at, now), row.type, row.reason, row.object, str(row.count)),
+            escape(row.message),
         )
     show(drawn)
     if not rows:
