@@ -5,11 +5,14 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
-SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+ROOT: Final = Path(__file__).parents[1]
+SHELL: Final = re.compile(r"^ *```sh\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -50,4 +53,21 @@ class Person:
 
 def blocks(page: Path) -> list[str]:
     """Give the blocks of shell commands of a page."""
-    return SHELL.findall(page.read_text())
+    return [textwrap.dedent(block) for block in SHELL.findall(page.read_text())]
+
+
+def commands(page: str) -> Iterator[str]:
+    """Give the commands of a page, by its path from the root, without the remarks behind them."""
+    for block in blocks(ROOT / page):
+        for line in block.splitlines():
+            yield line.partition("  #")[0].strip()
+
+
+def command(page: str, beginning: str) -> str:
+    """Give the one command of a page that begins so, or is so. Raises ValueError if it is not one.
+
+    `tests/docs/test_walked.py` counts it as run.
+    """
+    found = [line for line in commands(page) if line.startswith(beginning)]
+    (one,) = [line for line in found if line == beginning] or found
+    return one

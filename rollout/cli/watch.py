@@ -42,12 +42,19 @@ def _until_over(
     try:
         for release in door.states(namespace, name, timeout):
             show(release)
-            if release.status.phase.ended or release.status.phase is Phase.PAUSED:
+            if release.status.phase.ended or _waits(release):
                 return exit_code(release.status)
     except NotFound:
         print(f"release {name} was deleted")
         return ExitCode.NOT_DONE
     return ExitCode.RUNNING
+
+
+def _waits(release: Release) -> bool:
+    """Whether it waits on a person: not on one whose answer the controller has yet to take up."""
+    asked = release.spec.action
+    taken = asked is None or any(one.id == asked.id for one in release.status.actions)
+    return release.status.phase is Phase.PAUSED and taken
 
 
 class Lines:

@@ -31,7 +31,7 @@ def undo(
     spec = {"template": untracked(earlier.template), "fast": True, "by": by, "reason": reason}
     body = release_body(found, f"undo-{tag}", spec)
     what = earlier.image or "an earlier template"
-    said = f"{what} is brought back, as {earlier.release} tells of it"
+    said = f"{what} is brought back, as {earlier.release} had it"
     return begin(cluster, namespace, found, body, said)
 
 

@@ -5,14 +5,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rollout.convert import argo_moving
-from rollout.convert.argo_analysis import Analysis, Templates
+from rollout.convert.argo_analysis import Analysis
+from rollout.convert.argo_metrics import Named
 from rollout.convert.argo_strategy import Strategy, blue_green, canary
-from rollout.convert.documents import Document
+from rollout.convert.documents import Document, together
 from rollout.convert.draft import Draft
 from rollout.convert.ledger import Fate, Source
 from rollout.convert.metadata import head, kept
 from rollout.convert.moving import Move
 from rollout.convert.policies import Gathered, unjudged
+from rollout.convert.templates import Templates
 from rollout.convert.times import duration
 from rollout.resources.duration import format_duration
 from rollout.resources.words import API_VERSION
@@ -57,8 +59,8 @@ def rollout(document: Document, templates: Templates, others: Sequence[Document]
     target, deployment = _target(document, reference, others)
     replicas = spec.number("replicas")
     canaried = spec.part("strategy").part("canary")
-    candidate = canaried.text("canaryService") or ""
-    analysis = Analysis(templates, document.namespace, candidate, document.body)
+    names = Named(document.name, target, canaried.text("canaryService") or "")
+    analysis = Analysis(templates, document.namespace, names, document.body)
     strategy = _strategy(spec, analysis, document.name, replicas)
     policy = _policy(document, strategy, analysis.gathered)
     body = _rollout(strategy, target, policy.name)
@@ -104,9 +106,8 @@ def _target(
 def _scaled(document: Document, name: str, others: Sequence[Document]) -> Draft | None:
     """Give the user's own Deployment with the Rollout's replicas, if it is in the input."""
     for other in others:
-        if (other.kind, other.name) != ("Deployment", name):
-            continue
-        if not other.namespace or not document.namespace or other.namespace == document.namespace:
+        near = together(other.namespace, document.namespace)
+        if (other.kind, other.name) == ("Deployment", name) and near:
             other.ledger.record((), dict(other.body), Fate.CONVERTED, "itself, scaled up")
             return Draft(
                 {**other.body, "spec": dict(other.source.part("spec").value)}, origin=other.subject
@@ -187,7 +188,7 @@ def _complete(
             inner[key] = spec.take(key, f"{key} of the Deployment")
     for key in ("selector", "template"):
         if spec.part(key).value:
-            inner[key] = spec.take(key, f"{key} of the Deployment")
+            inner[key] = spec.keep(key, f"{key} of the Deployment")
     if inner.get("replicas") == 0 and not spec.has("replicas"):
         del inner["replicas"]
         deployment.note(WAS_ZERO, "spec")

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
-from rollout.convert.argo_metrics import Context, judged
+from rollout.convert.argo_metrics import Context, Named, judged
 from rollout.convert.documents import Document
-from rollout.convert.ledger import Fate, Ledger, Source
+from rollout.convert.ledger import Fate, Source
 from rollout.convert.metadata import head
 from rollout.convert.policies import Gathered
+from rollout.convert.templates import Templates
 
 KINDS: Final = ("AnalysisTemplate", "ClusterAnalysisTemplate")
 SAID_BY_POLICY: Final = "measurements stand in the Release's status"
@@ -21,70 +22,46 @@ NO_HASH: Final = (
 
 
 @dataclass
-class Templates:
-    """The templates of the input, and which of them a Rollout uses."""
-
-    documents: list[Document]
-    used: set[int] = field(default_factory=set)
-    ledgers: list[Ledger] = field(default_factory=list)
-    """One for each use of a template: another Rollout may give it other arguments."""
-
-    def opened(self, document: Document) -> Source:
-        """Open a template for one use of it."""
-        self.used.add(id(document))
-        self.ledgers.append(Ledger(document.where, document.subject, document.body))
-        return Source(self.ledgers[-1], (), document.body)
-
-    def named(self, name: str, namespace: str, *, cluster: bool) -> Document | None:
-        """Find a template; a namespace that one of both leaves out does not tell them apart."""
-        kind = KINDS[1] if cluster else KINDS[0]
-        for document in self.documents:
-            near = (
-                cluster
-                or not (document.namespace and namespace)
-                or (document.namespace == namespace)
-            )
-            if (document.kind, document.name) == (kind, name) and near:
-                return document
-        return None
-
-
-@dataclass
 class Analysis:
     """What one Rollout is judged by; grows with each analysis that it names."""
 
     templates: Templates
     namespace: str
-    candidate_service: str
+    names: Named
     fields: Mapping[str, Any]
     """The Rollout itself, for arguments that name one of its fields."""
     gathered: Gathered = field(default_factory=Gathered)
     taken: dict[Any, timedelta] = field(default_factory=dict)
     """How long each template measures that is in the policy already."""
 
-    def run(self, source: Source, what: str) -> timedelta:
+    def run(self, source: Source, what: str, *, near: bool = False) -> timedelta:
         """Take one analysis of the Rollout, and give how long it takes.
 
+        `near` says that it judges something else than it did.
         Raises UnreadableError for fields that are not what they should be.
         """
         given = dict(self._arguments(source))
-        ignored = [one.text("metricName") or "" for one in source.parts("dryRun")]
-        source.take("dryRun", "onFail: Ignore of the metrics")
-        source.not_needed("measurementRetention", SAID_BY_POLICY)
+        ignored = _ignored(source)
         source.no_equal("analysisRunMetadata", "there is no object of its own to be labelled")
         longest = timedelta(0)
         for one in source.parts("templates"):
-            name, cluster = str(one.text("templateName")), bool(one.flag("clusterScope"))
-            found = self.templates.named(name, self.namespace, cluster=cluster)
+            found = self.found(one, self.namespace)
             if found is None:
-                kind = KINDS[1] if cluster else KINDS[0]
-                one.no_equal("templateName", f"{kind} {name} is not in the input: add its file")
-                one.take("clusterScope")
                 continue
-            one.take("templateName", what)
-            one.take("clusterScope")
+            settled = one.assume if near else one.take
+            settled("templateName", what)
             longest = max(longest, self.template(found, given, ignored))
         return longest
+
+    def found(self, one: Source, namespace: str) -> Document | None:
+        """Find a template that is named; what is not in the input has no equal."""
+        name, cluster = str(one.text("templateName")), bool(one.flag("clusterScope"))
+        one.take("clusterScope")
+        kind = KINDS[1] if cluster else KINDS[0]
+        found = self.templates.named(kind, name, "" if cluster else namespace)
+        if found is None:
+            one.no_equal("templateName", f"{kind} {name} is not in the input: add its file")
+        return found
 
     def template(
         self, found: Document, given: Mapping[str, str], ignored: Sequence[str]
@@ -133,21 +110,29 @@ def _template(
     root.part("metadata").whole(Fate.CONVERTED, "the policy has the name of the Rollout")
     spec = root.part("spec")
     values = _values(spec, given)
-    ignored = [*ignored, *(one.text("metricName") or "" for one in spec.parts("dryRun"))]
-    spec.take("dryRun", "onFail: Ignore of the metrics")
-    spec.not_needed("measurementRetention", SAID_BY_POLICY)
-    context = Context(values, analysis.candidate_service, tuple(ignored), analysis.gathered)
+    ignored = [*ignored, *_ignored(spec)]
+    context = Context(values, analysis.names, tuple(ignored), analysis.gathered)
     times = [judged(metric, context) for metric in spec.parts("metrics")]
     for one in spec.parts("templates"):
-        name, cluster = str(one.text("templateName")), bool(one.flag("clusterScope"))
-        inner = analysis.templates.named(name, found.namespace, cluster=cluster)
-        if inner is None:
-            one.no_equal("templateName", f"template {name} is not in the input: add its file")
-        else:
+        inner = analysis.found(one, found.namespace)
+        if inner is not None:
             one.take("templateName", "the same policy")
             times.append(analysis.template(inner, values, ignored))
-        one.take("clusterScope")
     return max(times, default=timedelta(0))
+
+
+def _ignored(source: Source) -> list[str]:
+    """Give the metrics that are only tried; how many measurements are kept is settled too."""
+    if not (tried := source.parts("dryRun")):
+        source.take("dryRun")
+    if not (retained := source.parts("measurementRetention")):
+        source.not_needed("measurementRetention", SAID_BY_POLICY)
+    for one in retained:
+        one.none_needed(dict.fromkeys(("metricName", "limit"), SAID_BY_POLICY))
+    names = [one.text("metricName") or "" for one in tried]
+    for one in tried:
+        one.take("metricName", "onFail: Ignore of the metrics")
+    return names
 
 
 def _values(spec: Source, given: Mapping[str, str]) -> dict[str, str]:

@@ -6,22 +6,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from rollout.convert.conditions import Limits, limits
+from rollout.convert.asked import ADDRESS, ELSEWHERE, Asked, LeftOutError, failures, secret
+from rollout.convert.conditions import limits
 from rollout.convert.ledger import Fate, Source
-from rollout.convert.policies import Asked, Gathered, failures
+from rollout.convert.policies import MARGIN, Gathered
 from rollout.convert.recognise import recognise, tidy
+from rollout.convert.sides import Told, of_argo
 from rollout.convert.times import duration
 from rollout.resources.duration import format_duration
-from rollout.resources.provider import SECRET_HEADERS
 
 ARGUMENT: Final = re.compile(r"\{\{ *(?:args\.)?([\w.-]+) *\}\}")
-QUOTED: Final = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`')
-ADDRESS: Final = "http://prometheus.monitoring:9090"
 ARGO_HASH: Final = "rollouts_pod_template_hash"
-ELSEWHERE: Final = (
-    "metrics come from Prometheus or from the pods: export this one to Prometheus and write a "
-    "metric of kind Value"
-)
+NO_ADDRESS: Final = "The address was the controller's own setting: write that of your Prometheus."
 PROVIDERS: Final = {
     "job": "run the check in the pipeline that starts the release, or behind an approval",
     "web": "export the figure to Prometheus, or check it behind an approval",
@@ -30,11 +26,21 @@ PROVIDERS: Final = {
 
 
 @dataclass(frozen=True)
+class Named:
+    """What queries may name."""
+
+    rollout: str
+    """Name of the Rollout, with which the names of its pods and ReplicaSets began."""
+    target: str
+    candidate_service: str
+
+
+@dataclass(frozen=True)
 class Context:
     """What a metric of a template is read with."""
 
     values: Mapping[str, str]
-    candidate_service: str
+    names: Named
     ignored: tuple[str, ...]
     gathered: Gathered
 
@@ -50,20 +56,16 @@ def judged(metric: Source, context: Context) -> timedelta:
         return timedelta(0)
     try:
         return _prometheus(metric, asked, name, context)
-    except _LeftOutError as error:
+    except LeftOutError as error:
         metric.whole(Fate.NO_EQUAL, str(error))
         return timedelta(0)
 
 
-class _LeftOutError(Exception):
-    """Why a metric cannot be in the policy."""
-
-
 def _prometheus(metric: Source, asked: Source, name: str, context: Context) -> timedelta:
-    query, notes = _query(asked, context)
+    told = _query(asked, context)
     found = limits(metric.text("successCondition"), metric.text("failureCondition"))
     if found is None:
-        raise _LeftOutError(
+        raise LeftOutError(
             "its conditions are no plain limits of one number: write max and min of a Value"
             if metric.has("successCondition") or metric.has("failureCondition")
             else "it has no condition, so it never failed: write a Value with max or min"
@@ -73,36 +75,32 @@ def _prometheus(metric: Source, asked: Source, name: str, context: Context) -> t
     ignored = allowed < 0 or _ignored(name, context.ignored)
     item = Asked(
         name=name,
-        query=query,
+        query=told.query,
         limits=found,
-        better=recognise(query, found),
+        better=recognise(told.query, found.bounds),
         provider=_provider(asked, context),
+        guessed="" if asked.has("address") else NO_ADDRESS,
         failures=failures(max(allowed, 0), count),
         ignored=ignored,
-        notes=notes,
+        notes=told.notes,
         interval=interval,
         warmup=duration(metric, "initialDelay") or timedelta(0),
     )
-    try:
-        kind = context.gathered.add(item)
-    except ValueError as error:
-        raise _LeftOutError(str(error)) from error
-    if not asked.has("address"):
-        context.gathered.provider_note = (
-            "The address was the controller's own setting: write that of your Prometheus."
-        )
-    _settle(metric, asked, kind, found)
+    kind = context.gathered.add(item)
+    _settle(metric, asked, kind, item)
     return item.warmup + (interval or timedelta(0)) * ((count or 1) - 1)
 
 
-def _settle(metric: Source, asked: Source, kind: str, found: Limits) -> None:
+def _settle(metric: Source, asked: Source, kind: str, item: Asked) -> None:
     """Write down what became of a metric that is in the policy."""
-    asked.take("query", f"a metric of kind {kind}")
-    limited = Fate.ASSUMED if kind != "Value" or found.notes else Fate.CONVERTED
-    told = "margin" if kind != "Value" else "max and min"
+    if item.notes:
+        asked.assume("query", "; ".join((f"a metric of kind {kind}", *item.notes)))
+    else:
+        asked.take("query", f"a metric of kind {kind}")
+    near = kind != "Value" or item.limits.told
+    told = MARGIN if kind != "Value" else "max and min"
     for key in ("successCondition", "failureCondition"):
-        if metric.has(key):
-            metric.ledger.record((*metric.path, key), metric.peek(key), limited, told)
+        (metric.assume if near else metric.take)(key, told)
     counted = "failures" if kind == "Value" else "the judge counts requests, not measurements"
     negative = (metric.number("failureLimit") or 0) < 0
     metric.assume("failureLimit", "onFail: Ignore" if negative else counted)
@@ -129,31 +127,25 @@ def _matches(pattern: str, name: str) -> bool:
         return False
 
 
-def _query(asked: Source, context: Context) -> tuple[str, tuple[str, ...]]:
+def _query(asked: Source, context: Context) -> Told:
     text = asked.text("query")
     if not text:
-        raise _LeftOutError("it has no query: write one")
+        raise LeftOutError("it has no query: write one")
     query = tidy(_filled(text, context))
     notes: tuple[str, ...] = ()
     if ARGO_HASH in query:
         query = query.replace(ARGO_HASH, "pod_template_hash")
         notes = ("the label of pods is pod-template-hash now: Prometheus must have it",)
-    return named(query, context.candidate_service), notes
-
-
-def named(query: str, candidate_service: str) -> str:
-    """Have the candidate's Service stand as a variable, in the texts of a query."""
-    if not candidate_service:
-        return query
-    name = re.compile(rf"(?<![\w-]){re.escape(candidate_service)}(?![\w-])")
-    return QUOTED.sub(lambda text: name.sub("${service}", text[0]), query)
+    names = context.names
+    told = of_argo(query, names.rollout, names.target, names.candidate_service)
+    return Told(told.query, (*notes, *told.notes))
 
 
 def _filled(text: str, context: Context) -> str:
     """Fill arguments in."""
     missing = [one for one in ARGUMENT.findall(text) if one not in context.values]
     if missing:
-        raise _LeftOutError(
+        raise LeftOutError(
             f"the argument {missing[0]} has no value in the input: add the Rollout that gives it, "
             "or write it into the query"
         )
@@ -182,9 +174,7 @@ def _headers(asked: Source) -> dict[str, str]:
     headers = {}
     for one in asked.parts("headers"):
         key = str(one.peek("key"))
-        if key.lower() in {name.lower() for name in SECRET_HEADERS} or "{{" in str(
-            one.peek("value")
-        ):
+        if secret(key) or "{{" in str(one.peek("value")):
             one.whole(Fate.NO_EQUAL, "a secret: use bearerToken, basicAuth or secretHeaders")
         else:
             headers[str(one.take("key"))] = str(one.take("value", "provider.headers"))

@@ -6,17 +6,14 @@ from math import ceil
 from typing import Any, Final
 
 from rollout.convert.argo_analysis import Analysis
-from rollout.convert.ledger import Fate, Path, Source
+from rollout.convert.ledger import Fate, Source
 from rollout.convert.times import WITHOUT_END, duration
+from rollout.convert.weights import MOST_STEPS, WHOLE
 from rollout.resources.duration import format_duration
 
 NONE: Final = timedelta(0)
 PATIENCE: Final = timedelta(minutes=10)
-MOST: Final = 20
-WHOLE: Final = 100
-FOR_EVER: Final = (
-    "It was waited for a person without end; here the longest time is a year, then it rolls back."
-)
+FOR_EVER: Final = "It waited for a person for ever; here a year is the longest, then it rolls back."
 ADVANCES: Final = (
     "Argo Rollouts went on when the time was over, unless an analysis had failed. So does "
     "onUndecided: Advance; Hold would ask a person."
@@ -30,6 +27,7 @@ EXPERIMENT: Final = (
 UNWEIGHTED: Final = (
     "before the first weight nothing is held: `trigger: Command` leaves the start to a person"
 )
+BEFORE: Final = "before the first weight there is nothing to count: it judges from there on"
 
 
 @dataclass
@@ -88,8 +86,8 @@ class Walk:
             source.no_equal("setWeight", "weights only rise: the step before keeps its own")
         elif weight == before:
             source.take("setWeight", "the step before, which has this weight")
-        elif len(self.steps) == MOST:
-            source.no_equal("setWeight", f"a canary has at most {MOST} steps: leave some out")
+        elif len(self.steps) == MOST_STEPS:
+            source.no_equal("setWeight", f"a canary has at most {MOST_STEPS} steps: leave some out")
         else:
             source.take("setWeight", f"weight of step {len(self.steps) + 1}")
             self.steps.append(Step(weight, scale=self.scale))
@@ -109,7 +107,8 @@ class Walk:
             source.no_equal("pause", UNWEIGHTED)
         elif endless:
             self.steps[-1].gated = True
-            source.take("pause", f"approval of step {len(self.steps)}")
+            what = f"approval of step {len(self.steps)}"
+            source.known("pause", ("duration",), Fate.CONVERTED, what)
         else:
             self.steps[-1].held += held or NONE
             pause.take("duration", f"minDuration of step {len(self.steps)}")
@@ -119,7 +118,7 @@ class Walk:
         if self.steps:
             self.steps[-1].gated = True
             what = "the approval is asked before the cutover, not after it; the bake watches then"
-            source.assume("pause", what)
+            source.known("pause", ("duration",), Fate.ASSUMED, what)
         else:
             source.no_equal("pause", "nobody is asked after the cutover: `rollout pause`")
 
@@ -141,16 +140,13 @@ class Walk:
 
     def _analysis(self, source: Source) -> None:
         self.judged = True
-        where = "the bake" if self.whole else f"step {len(self.steps)}" if self.steps else ""
-        time = self.analysis.run(source.part("analysis"), "the policy, which judges every step")
+        early = not self.whole and not self.steps
+        what = BEFORE if early else "the policy, which judges every step"
+        time = self.analysis.run(source.part("analysis"), what, near=early)
         if self.whole:
             self.bake = max(self.bake, time)
         elif self.steps:
             self.steps[-1].held = max(self.steps[-1].held, time)
-        if not where:
-            said = "before the first weight there is nothing to count: it judges from there on"
-            path: Path = (*source.path, "analysis")
-            source.ledger.record(path, source.peek("analysis"), Fate.ASSUMED, said)
 
 
 def bodies(walk: Walk, floor: int, replicas: int | None) -> list[dict[str, Any]]:

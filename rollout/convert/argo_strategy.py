@@ -9,12 +9,12 @@ from rollout.convert.argo_steps import (
     ADVANCES,
     FOR_EVER,
     NONE,
-    WHOLE,
     Walk,
     bodies,
 )
 from rollout.convert.ledger import Fate, Path, Source
 from rollout.convert.times import WITHOUT_END, duration
+from rollout.convert.weights import NO_ROUTER, UNROUTED, WHOLE
 from rollout.resources.duration import format_duration
 
 PREFIX: Final = "nginx.ingress.kubernetes.io"
@@ -29,10 +29,6 @@ FAILED_PODS: Final = (
     "Release"
 )
 ONE_BEFORE: Final = "only the version before stays up, for the time of bake"
-NO_ROUTER: Final = (
-    "requests are weighted by an Ingress with canary annotations (ingress-nginx, Traefik 3.7 and "
-    "others) or by the number of pods: route through one of these"
-)
 HEADERS: Final = "canary Ingresses have a weight alone: header and cookie routes are not written"
 
 
@@ -165,10 +161,7 @@ def _route(routing: Source, found: Strategy, name: str) -> None:
             "weight that the pods cannot make is refused at the start of a release."
         )
     elif not names:
-        found.notes["traffic",] = (
-            "Its router has no equal: the share is made by an Ingress that routes to the Service, "
-            "or else by the number of pods."
-        )
+        found.notes["traffic",] = UNROUTED
 
 
 def _canary_rest(source: Source) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 NUMBER: Final = r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
@@ -14,7 +15,28 @@ GUARD: Final = re.compile(
     r"result *(?:==|!=) *nil"
 )
 TURNED: Final = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "=="}
+LEAST: Final = 1e-9
+DIGITS: Final = 5
+"""A narrower limit differs in the sixth digit: as many are shown in verdicts."""
 OPPOSITE: Final = {"<": ">=", ">": "<=", "<=": ">", ">=": "<"}
+
+
+@dataclass(frozen=True)
+class Strict:
+    """A limit that stands for a bound which was not included itself."""
+
+    limit: float
+    bound: float
+    than: str
+    side: str
+
+    @property
+    def said(self) -> str:
+        """What the bound was."""
+        return (
+            f"good was {self.than} than {self.bound:g}: limits are included, so this one is a "
+            f"little {self.side} it"
+        )
 
 
 @dataclass(frozen=True)
@@ -24,6 +46,30 @@ class Limits:
     min: float | None = None
     max: float | None = None
     notes: tuple[str, ...] = ()
+    """What is not the same as it was."""
+    strict: tuple["Strict", ...] = ()
+    """Limits that stand for a bound which was not included itself."""
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """All that a reader must know of them."""
+        held = [one.said for one in self.strict if one.limit in {self.min, self.max}]
+        return (*held, *self.notes)
+
+    @property
+    def bounds(self) -> "Limits":
+        """The limits as they were written, for shares, where nothing hangs on the bound itself."""
+        written = {one.limit: one.bound for one in self.strict}
+        low = None if self.min is None else written.get(self.min, self.min)
+        high = None if self.max is None else written.get(self.max, self.max)
+        return Limits(low, high, self.notes)
+
+    def narrowed(self, other: "Limits") -> "Limits":
+        """Give the limits within which both hold."""
+        least = [one for one in (self.min, other.min) if one is not None]
+        most = [one for one in (self.max, other.max) if one is not None]
+        low, high = max(least, default=None), min(most, default=None)
+        return Limits(low, high, (*self.notes, *other.notes), (*self.strict, *other.strict))
 
     @property
     def given(self) -> dict[str, float]:
@@ -50,12 +96,12 @@ def limits(success: str | None, failure: str | None) -> Limits | None:
 def _between(good: Limits, bad: Limits) -> Limits:
     """Join both conditions: what fails decides; between the two it was Inconclusive."""
     if (good.min, good.max) == (bad.min, bad.max):
-        return Limits(bad.min, bad.max, good.notes)
+        return Limits(bad.min, bad.max, good.notes, bad.strict)
     said = (
         "between successCondition and failureCondition a value was Inconclusive, which paused; "
         "here it is good"
     )
-    return Limits(bad.min, bad.max, (*bad.notes, said))
+    return Limits(bad.min, bad.max, (*bad.notes, said), bad.strict)
 
 
 def _read(condition: str, joined: str) -> Limits | None:
@@ -76,11 +122,7 @@ def _read(condition: str, joined: str) -> Limits | None:
         one = _comparison(part, failing=joined == "||")
         if one is None:
             return None
-        found = Limits(
-            one.min if one.min is not None else found.min,
-            one.max if one.max is not None else found.max,
-            (*found.notes, *one.notes),
-        )
+        found = found.narrowed(one)
     return found if found.given else None
 
 
@@ -107,16 +149,28 @@ def _comparison(part: str, *, failing: bool) -> Limits | None:
 
 
 def _limit(good: str, number: float) -> Limits:
-    """Give the limit of `result <good> number`."""
-    exactly = (f"exactly {number:g} was bad, and is good here",)
+    """Give the limit of `result <good> number`.
+
+    Limits are included, so a strict one is a little narrower: a count below 1 must not be 1.
+    """
     match good:
         case ">=":
             return Limits(min=number)
         case ">":
-            return Limits(min=number, notes=exactly)
+            above = _next(number, 1)
+            return Limits(min=above, strict=(Strict(above, number, "more", "above"),))
         case "<=":
             return Limits(max=number)
         case "<":
-            return Limits(max=number, notes=exactly)
+            below = _next(number, -1)
+            return Limits(max=below, strict=(Strict(below, number, "less", "below"),))
         case _:
             return Limits(min=number, max=number)
+
+
+def _next(number: float, sign: int) -> float:
+    """Give a number a little above or below, on the safe side and still readable."""
+    if not number:
+        return sign * LEAST
+    given = Decimal(repr(number))
+    return float(given + sign * Decimal(1).scaleb(given.adjusted() - DIGITS))

@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from rollout.convert import argo, argo_analysis, flagger, flagger_metrics
-from rollout.convert.documents import Document
+from rollout.convert import argo, argo_analysis, flagger
+from rollout.convert.documents import Document, together
 from rollout.convert.draft import Draft, text
 from rollout.convert.ledger import Fate, Finding, Ledger, UnreadableError
 from rollout.convert.moving import Move, last
+from rollout.convert.templates import Templates
 from rollout.resources.faults import sentence
 from rollout.resources.policy import RolloutPolicy
 from rollout.resources.rollout import Rollout
@@ -65,8 +66,8 @@ def convert(documents: Sequence[Document]) -> Conversion:
     """
     for document in documents:
         _refuse(document)
-    templates = argo_analysis.Templates(_of(documents, *argo_analysis.KINDS))
-    measured = flagger_metrics.Templates(_of(documents, "MetricTemplate"))
+    templates = Templates(_of(documents, *argo_analysis.KINDS))
+    measured = Templates(_of(documents, "MetricTemplate"))
     found: list[tuple[Document, argo.Converted]] = []
     for document in documents:
         if (document.group, document.kind) == (ARGO, "Rollout"):
@@ -163,7 +164,7 @@ def _scaler(document: Document, documents: Sequence[Document]) -> list[Draft]:
 def _deployment(rollout: str, scaler: Document, documents: Sequence[Document]) -> str:
     """Name the Deployment that takes the place of a Rollout, or that it refers to."""
     for one in documents:
-        near = not one.namespace or not scaler.namespace or one.namespace == scaler.namespace
+        near = together(one.namespace, scaler.namespace)
         if (one.group, one.kind, one.name) == (ARGO, "Rollout", rollout) and near:
             reference = one.source.part("spec").part("workloadRef")
             return str(reference.peek("name") or rollout)

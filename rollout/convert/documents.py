@@ -62,6 +62,11 @@ class Document:
         return Source(self.ledger, (), self.body)
 
 
+def together(one: str, other: str) -> bool:
+    """Whether two namespaces are one; an empty one is left to whoever applies, and may be any."""
+    return not one or not other or one == other
+
+
 def documents(text: str, file: str, given: str = "") -> list[Document]:
     """Read the documents of a text; lists of objects are taken apart.
 

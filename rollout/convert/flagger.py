@@ -8,12 +8,14 @@ from rollout.convert.argo import Converted
 from rollout.convert.documents import Document
 from rollout.convert.draft import Draft
 from rollout.convert.flagger_analysis import Plan, plan
-from rollout.convert.flagger_metrics import Names, Reading, Templates, metrics
+from rollout.convert.flagger_metrics import Names, Reading, metrics
 from rollout.convert.flagger_service import service
 from rollout.convert.ledger import Fate, Source
 from rollout.convert.metadata import head, kept
 from rollout.convert.policies import Gathered, unjudged
+from rollout.convert.templates import Templates
 from rollout.convert.times import duration
+from rollout.convert.weights import NO_ROUTER, UNROUTED, UNROUTED_AT_ONCE
 from rollout.resources.duration import format_duration
 from rollout.resources.words import API_VERSION
 
@@ -22,10 +24,6 @@ BY_TEMPLATE: Final = (
     "none: give it a new name, as Kustomize does, or a checksum annotation."
 )
 ONLY_DEPLOYMENTS: Final = "only Deployments are released: this Canary is left to Flagger"
-ROUTED: Final = (
-    "requests are weighted by an Ingress with canary annotations (ingress-nginx, Traefik 3.7 and "
-    "others) or by the number of pods: route through one of these"
-)
 MISSING: Final = (
     "Flagger took missing data for a failed check. Here it holds for this time, then pauses for a "
     "person; Rollback is the other choice."
@@ -39,40 +37,34 @@ def canary(document: Document, templates: Templates, others: Sequence[Document])
     Raises UnreadableError for fields that are not what they should be.
     """
     root = document.source
+    spec = root.part("spec")
     head(root)
-    metadata, spec = kept(root), root.part("spec")
-    reference = spec.part("targetRef")
-    if reference.peek("kind") != "Deployment":
+    if spec.part("targetRef").peek("kind") != "Deployment":
         document.ledger.record((), dict(document.body), Fate.NO_EQUAL, ONLY_DEPLOYMENTS)
         return Converted()
+    names, ingress, found = _names(document, spec), _ingress(spec), _analysis(spec)
+    provider = spec.text("provider") or ""
+    decided = plan(found, provider)
+    policy = _policy(document, found, Reading(spec, decided, templates, names, Gathered()))
+    traffic = {"services": [names.apex], **({"ingresses": [ingress]} if ingress else {})}
+    draft = _draft(document, _rollout(spec, decided, names, traffic, policy.name), decided)
+    _provider(spec, draft, ingress, decided)
+    scaler = _scaler(spec.part("autoscalerRef"))
+    _rest(spec)
+    made = service(spec.part("service"), document, names.apex, names.target, others)
+    steps = flagger_moving.moves(
+        document, names.target, made, ingress=ingress, provider=provider, scaler=scaler
+    )
+    return Converted([made, policy, draft], steps)
+
+
+def _names(document: Document, spec: Source) -> Names:
+    """Find what the canary was called."""
+    reference = spec.part("targetRef")
     for key in ("apiVersion", "kind"):
         reference.take(key)
     target = str(reference.take("name", "target.deployment") or document.name)
-    apex = spec.part("service").text("name") or target
-    found = _analysis(spec)
-    provider = spec.text("provider") or ""
-    decided = plan(found, provider)
-    names = Names.of(document, target, apex)
-    reading = Reading(spec, decided, templates, names, Gathered())
-    policy = _policy(document, found, reading)
-    ingress = _ingress(spec)
-    traffic = {"services": [apex], **({"ingresses": [ingress]} if ingress else {})}
-    body = _rollout(spec, decided, target, traffic, policy.name)
-    draft = Draft(
-        {"apiVersion": API_VERSION, "kind": "Rollout", "metadata": metadata, "spec": body},
-        origin=document.subject,
-    )
-    for path, said in decided.notes.items():
-        draft.note(said, "spec", *path)
-    draft.note(BY_TEMPLATE, "spec", "trigger")
-    _provider(spec, draft, ingress)
-    scaler = _scaler(spec.part("autoscalerRef"))
-    _rest(spec)
-    made = service(spec.part("service"), document, apex, target, others)
-    steps = flagger_moving.moves(
-        document, target, made, ingress=ingress, provider=provider, scaler=scaler
-    )
-    return Converted([made, policy, draft], steps)
+    return Names.of(document, target, spec.part("service").text("name") or target)
 
 
 def _analysis(spec: Source) -> Source:
@@ -91,19 +83,29 @@ def _ingress(spec: Source) -> str:
 
 
 def _rollout(
-    spec: Source, decided: Plan, target: str, traffic: dict[str, Any], policy: str
+    spec: Source, decided: Plan, names: Names, traffic: dict[str, Any], policy: str
 ) -> dict[str, Any]:
     (kind,) = decided.body
     if (deadline := duration(spec, "progressDeadlineSeconds")) is not None:
         decided.body[kind]["progressDeadline"] = format_duration(deadline)
         spec.take("progressDeadlineSeconds", "progressDeadline")
     return {
-        "target": {"deployment": target},
+        "target": {"deployment": names.target},
         "strategy": decided.body,
         "traffic": traffic,
         "policy": {"name": policy},
         "trigger": "Template",
     }
+
+
+def _draft(document: Document, body: dict[str, Any], decided: Plan) -> Draft:
+    metadata = kept(document.source)
+    whole = {"apiVersion": API_VERSION, "kind": "Rollout", "metadata": metadata, "spec": body}
+    draft = Draft(whole, origin=document.subject)
+    for path, said in decided.notes.items():
+        draft.note(said, "spec", *path)
+    draft.note(BY_TEMPLATE, "spec", "trigger")
+    return draft
 
 
 def _policy(document: Document, found: Source, reading: Reading) -> Draft:
@@ -118,7 +120,7 @@ def _policy(document: Document, found: Source, reading: Reading) -> Draft:
     return draft
 
 
-def _provider(spec: Source, draft: Draft, ingress: str) -> None:
+def _provider(spec: Source, draft: Draft, ingress: str, decided: Plan) -> None:
     """Settle what routes the requests."""
     provider = spec.text("provider")
     if provider == "nginx":
@@ -126,16 +128,12 @@ def _provider(spec: Source, draft: Draft, ingress: str) -> None:
     elif provider == "kubernetes":
         spec.take("provider", "the Service's selector")
     elif provider is not None:
-        spec.no_equal("provider", ROUTED)
+        spec.no_equal("provider", NO_ROUTER)
     if not ingress and provider not in {"nginx", "kubernetes"}:
-        draft.note(
-            "Its router has no equal: the share is made by an Ingress that routes to the Service, "
-            "or else by the number of pods.",
-            "spec",
-            "traffic",
-        )
-    spec.no_equal("routeRef", ROUTED)
-    spec.no_equal("upstreamRef", ROUTED)
+        weighted = "canary" in decided.body
+        draft.note(UNROUTED if weighted else UNROUTED_AT_ONCE, "spec", "traffic")
+    spec.no_equal("routeRef", NO_ROUTER)
+    spec.no_equal("upstreamRef", NO_ROUTER)
 
 
 def _scaler(reference: Source) -> tuple[str, str] | None:

@@ -7,10 +7,9 @@ from typing import Any, Final
 
 from rollout.convert.ledger import Fate, Path, Source
 from rollout.convert.times import WITHOUT_END, duration
+from rollout.convert.weights import MOST_STEPS, WHOLE
 from rollout.resources.duration import format_duration
 
-WHOLE: Final = 100
-MOST: Final = 20
 INTERVAL: Final = timedelta(minutes=1)
 FLOOR: Final = timedelta(seconds=10)
 WITHOUT_MESH: Final = 10
@@ -18,6 +17,10 @@ WITHOUT_MESH: Final = 10
 FOR_EVER: Final = (
     "The webhook was asked without end; here a person is, for a year at most, or a program calls "
     "`rollout promote`."
+)
+BY_HEADER: Final = (
+    "an A/B test by header or cookie has no equal: the default canary is written, with 5, 20 and "
+    "50 % of all requests; approve its steps, or test the candidate's own Service"
 )
 ADVANCES: Final = "Flagger went on at the next interval, if no check had failed."
 GATES: Final = ("confirm-rollout", "confirm-promotion", "confirm-traffic-increase")
@@ -49,16 +52,24 @@ def plan(source: Source, provider: str) -> Plan:
     interval = max(duration(source, "interval") or INTERVAL, FLOOR)
     source.take("interval", "minDuration of the steps, or bake")
     threshold = source.number("threshold") or 1
-    source.assume("threshold", "failures of metrics of kind Value; shares are judged by the judge")
+    source.assume(
+        "threshold",
+        "failures of metrics of kind Value; shares are judged by the number of requests",
+    )
     iterations = source.number("iterations") or 0
     if provider == "kubernetes" and not iterations:
         iterations = WITHOUT_MESH
-    if iterations > 0:
+    if iterations > 0 and source.peek("match") and provider != "kubernetes":
+        found = _by_header(source, interval, threshold, iterations)
+    elif iterations > 0:
         found = _blue_green(source, interval, threshold, iterations)
     else:
+        source.not_needed("iterations", "0 is none, so the weights rise")
         found = _canary(source, interval, threshold)
     _gates(source, found)
     _rest(source)
+    if provider == "kubernetes":
+        source.not_needed("match", "Flagger dropped it, as nothing routes requests")
     return found
 
 
@@ -70,9 +81,25 @@ def _blue_green(source: Source, interval: timedelta, threshold: int, count: int)
         f"Flagger looked {count} times before the traffic moved; here the judge looks after the "
         "cutover, with rollback one write away."
     )
+    _unweighted(source)
+    return found
+
+
+def _by_header(source: Source, interval: timedelta, threshold: int, count: int) -> Plan:
+    """Convert an A/B test: a blue-green would show everybody what a few were to see."""
+    found = Plan({"canary": {}}, interval, threshold, count)
+    source.no_equal("iterations", BY_HEADER)
+    found.notes["strategy", "canary"] = (
+        "Only requests that matched were tested; here any request may be one of the share: these "
+        "are the defaults, 5, 20 and 50 %."
+    )
+    _unweighted(source)
+    return found
+
+
+def _unweighted(source: Source) -> None:
     for key in ("stepWeight", "stepWeights", "maxWeight"):
         source.not_needed(key, "iterations win, so it did nothing")
-    return found
 
 
 def _canary(source: Source, interval: timedelta, threshold: int) -> Plan:
@@ -95,7 +122,9 @@ def _canary(source: Source, interval: timedelta, threshold: int) -> Plan:
 def _said(each: int) -> str:
     if each == 1:
         return ""
-    return f" A canary has at most {MOST} steps, so every {each} steps are one, as long as both."
+    return (
+        f" A canary has at most {MOST_STEPS} steps, so every {each} steps are one, as long as both."
+    )
 
 
 def _weights(source: Source) -> list[int]:
@@ -116,7 +145,7 @@ def _weights(source: Source) -> list[int]:
 
 def _fewer(weights: list[int]) -> tuple[list[int], int]:
     """Leave out steps where there are too many; each that is left holds for those before it."""
-    each = max(ceil(len(weights) / MOST), 1)
+    each = max(ceil(len(weights) / MOST_STEPS), 1)
     return weights[each - 1 :: each] + ([weights[-1]] if len(weights) % each else []), each
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from rollout.convert.documents import Document
+from rollout.convert.documents import Document, together
 from rollout.convert.draft import Draft
 from rollout.convert.ledger import Fate, Source
 
@@ -34,7 +34,7 @@ def service(
     for key in ("labels", "annotations"):
         if found := own.part(key).value:
             metadata[key] = dict(found)
-        own.take(key, f"{key} of the Service")
+        own.keep(key, f"{key} of the Service")
     selector, said = _selector(target, document, others)
     spec: dict[str, Any] = {"selector": selector, "ports": [_port(source)]}
     if source.flag("headless"):
@@ -45,7 +45,9 @@ def service(
     body = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
     _rest(source)
     for other in others:
-        if (other.kind, other.name) == ("Service", apex) and _together(other, document):
+        if (other.kind, other.name) == ("Service", apex) and together(
+            other.namespace, document.namespace
+        ):
             other.ledger.record((), dict(other.body), Fate.CONVERTED, "itself, with your selector")
             return Draft(dict(other.body), {("spec", "selector"): YOURS}, other.subject)
     draft = Draft(body, origin=document.subject)
@@ -54,16 +56,13 @@ def service(
     return draft
 
 
-def _together(one: Document, other: Document) -> bool:
-    """Whether both are in one namespace, as far as they say."""
-    return not one.namespace or not other.namespace or one.namespace == other.namespace
-
-
 def _selector(
     target: str, document: Document, others: Sequence[Document]
 ) -> tuple[dict[str, str], str]:
     for other in others:
-        if (other.kind, other.name) == ("Deployment", target) and _together(other, document):
+        if (other.kind, other.name) == ("Deployment", target) and together(
+            other.namespace, document.namespace
+        ):
             labels = other.source.part("spec").part("selector").part("matchLabels").value
             if labels:
                 return dict(labels), FOUND
@@ -86,7 +85,8 @@ def _rest(source: Source) -> None:
         source.no_equal("portDiscovery", "add the other ports of the containers to the Service")
     else:
         source.not_needed("portDiscovery", "false is how it always is")
-    source.not_needed("unmanagedMetadata", "nothing is removed from your Service")
+    kept = "nothing is removed from your Service"
+    source.known("unmanagedMetadata", ("labels", "annotations"), Fate.NOT_NEEDED, kept)
     for key in ("meshName", "backends", "gateways", "delegation", "trafficPolicy"):
         source.no_equal(key, OF_MESH)
     for key in ("gatewayRefs", "hosts", "match", "rewrite"):

@@ -2,10 +2,11 @@
 
 Every field is asked for through a Source, which writes down what is done with it. What nobody has
 asked for is found at the end and listed as having no equal, so that nothing can be dropped
-silently, not even a field that did not exist when this was written.
+silently, not even a field that did not exist when this was written. So a mapping is settled as a
+whole only where it is handed on, where it has no equal, or where all of it does nothing here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
@@ -97,13 +98,20 @@ class Source:
         """Look at a field without deciding what becomes of it."""
         return self.value.get(key)
 
-    def take(self, key: str, to: str = "") -> Any:
-        """Give a field that is converted, with all inside it; `to` says into what."""
+    def keep(self, key: str, to: str = "") -> Any:
+        """Give a field that is handed on with all inside it; `to` says where."""
         return self._settle(key, Fate.CONVERTED, to)
 
+    def take(self, key: str, to: str = "") -> Any:
+        """Give a field that is converted; `to` says into what.
+
+        Of what holds mappings nothing is settled by this: each field inside is asked for by itself.
+        """
+        return self._settle(key, Fate.CONVERTED, to) if self._plain(key) else self.peek(key)
+
     def assume(self, key: str, what: str) -> Any:
-        """Give a field that is converted into something near it."""
-        return self._settle(key, Fate.ASSUMED, what)
+        """Give a field that is converted into something near it; mappings as with take()."""
+        return self._settle(key, Fate.ASSUMED, what) if self._plain(key) else self.peek(key)
 
     def no_equal(self, key: str, what: str) -> Any:
         """Give a field that has no equal, and say what to do."""
@@ -126,6 +134,14 @@ class Source:
     def whole(self, fate: Fate, what: str) -> None:
         """Settle everything that is here."""
         self.ledger.record(self.path, dict(self.value), fate, what)
+
+    def known(self, key: str, inner: Iterable[str], fate: Fate, what: str) -> None:
+        """Settle the fields of a mapping that are known; close() finds any other."""
+        part = self.part(key)
+        if not part.value:
+            self._settle(key, fate, what)
+        for one in inner:
+            part._settle(one, fate, what)  # noqa: SLF001 - another of the same class
 
     def number(self, key: str) -> int | None:
         """Look at a whole number. Raises UnreadableError for anything else."""
@@ -180,6 +196,12 @@ class Source:
             f"{self.ledger.where}: {self.ledger.subject}: {said} is {self.peek(key)!r}, "
             f"not {wanted}: correct it"
         )
+
+    def _plain(self, key: str) -> bool:
+        """Whether no mapping is in a field, in which there could be one that nobody asks for."""
+        value = self.peek(key)
+        inner = value if isinstance(value, list) else [value]
+        return not any(isinstance(one, Mapping | list) and one for one in inner)
 
     def _settle(self, key: str, fate: Fate, what: str) -> Any:
         value = self.peek(key)

@@ -37,7 +37,7 @@ def kept(root: Source) -> dict[str, Any]:
     metadata.not_needed("finalizers", "of the controller that is left")
     metadata.no_equal("ownerReferences", "whoever owns the object must make the new one")
     found = {"name": metadata.take("name"), "namespace": metadata.take("namespace")}
-    found["labels"] = metadata.take("labels")
+    found["labels"] = metadata.keep("labels")
     found["annotations"] = _annotations(metadata.part("annotations"))
     return {key: value for key, value in found.items() if value}
 

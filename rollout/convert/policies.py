@@ -7,35 +7,19 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from rollout.convert.conditions import Limits
+from rollout.convert.asked import Asked, LeftOutError
 from rollout.convert.draft import Draft
-from rollout.convert.recognise import Recognised, parsed
+from rollout.convert.recognise import parsed
 from rollout.resources.duration import format_duration
 from rollout.resources.faults import path, worded
 from rollout.resources.policy import RolloutPolicySpec
 from rollout.resources.words import API_VERSION
 
-MOST: Final = 16
+MOST_METRICS: Final = 16
 LONGEST_NAME: Final = 63
 LONGEST_QUERY: Final = 4000
-MOST_FAILURES: Final = 100
 TIME_DECIDES: Final = {"hold": "10s", "then": "Advance"}
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A metric of the input, as a number within limits and, where proved, as something better."""
-
-    name: str
-    query: str
-    limits: Limits
-    better: Recognised | None
-    provider: dict[str, Any]
-    failures: dict[str, int] = field(default_factory=dict)
-    ignored: bool = False
-    notes: tuple[str, ...] = ()
-    interval: timedelta | None = None
-    warmup: timedelta = timedelta(0)
+MARGIN: Final = "margin: the candidate is held to stable in the same minutes, not to a bound alone"
 
 
 @dataclass
@@ -44,32 +28,35 @@ class Gathered:
 
     metrics: list[dict[str, Any]] = field(default_factory=list)
     notes: list[tuple[str, ...]] = field(default_factory=list)
+    known: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    """Names and bodies of the metrics as they were asked for: two analyses may ask for one."""
     preset: str = ""
     provider: dict[str, Any] = field(default_factory=dict)
-    provider_note: str = ""
+    guessed: str = ""
+    """What to say of the provider's address that the input does not name."""
     matchers: tuple[dict[str, str], ...] = ()
     interval: timedelta | None = None
     warmup: timedelta = timedelta(0)
 
     def add(self, asked: Asked) -> str:
-        """Take a metric, and say as what: `Ratio`, `Latency` or `Value`.
+        """Take a metric, and say as what: `Ratio`, `Latency` or `Value`; a second time is nothing.
 
-        Raises ValueError, with the reason and what to do, when the policy cannot have it.
+        Raises LeftOutError, with the reason and what to do, when the policy cannot have it.
         """
-        self._fitting(asked)
+        provider, guessed = self._provider(asked)
+        _askable(asked)
         body = self._better(asked) or self._number(asked)
-        name = self._free(asked.name)
         kind = str(body.pop("kind"))
-        on_fail = {"onFail": "Ignore"} if asked.ignored else {}
-        metric = {"name": name, "kind": kind, **on_fail, **body}
-        _valid(metric, asked.provider)
-        self.provider = asked.provider
+        metric = {"kind": kind, **({"onFail": "Ignore"} if asked.ignored else {}), **body}
+        _valid({"name": self._free(asked.name), **metric}, provider)
+        if (asked.name, metric) not in self.known:
+            own = asked.better.notes if kind != "Value" and asked.better else asked.limits.told
+            self._keep(asked.name, metric, (*own, *asked.notes))
+            self.known.append((asked.name, metric))
+        self.provider, self.guessed = provider, guessed
         if kind != "Value" and asked.better is not None:
             self.matchers = asked.better.track_matchers
-        self.metrics.append(metric)
-        own = asked.better.notes if asked.better and kind != "Value" else asked.limits.notes
-        self.notes.append((*own, *asked.notes))
-        if asked.interval is not None and kind == "Value":
+        elif asked.interval is not None:
             self.interval = min(self.interval or asked.interval, asked.interval)
         self.warmup = max(self.warmup, asked.warmup)
         return kind
@@ -77,30 +64,30 @@ class Gathered:
     def built_in(self, name: str, body: dict[str, Any], notes: tuple[str, ...]) -> None:
         """Take a metric of the preset's counters.
 
-        Raises ValueError when the policy is full.
+        Raises LeftOutError when the policy is full.
         """
-        if len(self.metrics) >= MOST:
-            raise ValueError(f"a policy has at most {MOST} metrics: leave this one out")
+        self._keep(name, body, notes)
+
+    def _keep(self, name: str, body: dict[str, Any], notes: tuple[str, ...]) -> None:
+        if len(self.metrics) >= MOST_METRICS:
+            raise LeftOutError(f"a policy has at most {MOST_METRICS} metrics: leave this one out")
         self.metrics.append({"name": self._free(name), **body})
         self.notes.append(notes)
 
-    def _fitting(self, asked: Asked) -> None:
-        if len(self.metrics) >= MOST:
-            raise ValueError(f"a policy has at most {MOST} metrics: leave this one out")
-        if self.provider and self.provider != asked.provider:
-            raise ValueError(
-                f"a policy asks one Prometheus, and this one ({asked.provider['address']}) is not "
-                "that of the metrics before it: bring both metrics into one Prometheus"
-            )
-        if len(asked.query) > LONGEST_QUERY:
-            raise ValueError(f"the query is longer than {LONGEST_QUERY} characters: shorten it")
-        try:
-            parsed(asked.query)
-        except ValueError as error:
-            raise ValueError(f"the query is no PromQL ({error}): correct it") from error
-        low, high = asked.limits.min, asked.limits.max
-        if low is not None and high is not None and low > high:
-            raise ValueError(f"no value is at least {low:g} and at most {high:g}: correct one")
+    def _provider(self, asked: Asked) -> tuple[dict[str, Any], str]:
+        """Give the one provider of all; a written address wins over a guessed one."""
+        if not self.provider:
+            return asked.provider, asked.guessed
+        if self.provider == asked.provider:
+            return self.provider, self.guessed and asked.guessed
+        if self.guessed and _gives_way(self.provider, asked.provider):
+            return asked.provider, asked.guessed
+        if asked.guessed and _gives_way(asked.provider, self.provider):
+            return self.provider, self.guessed
+        raise LeftOutError(
+            f"a policy asks one Prometheus, and this one ({asked.provider['address']}) is not "
+            "that of the metrics before it: bring both metrics into one Prometheus"
+        )
 
     def _better(self, asked: Asked) -> dict[str, Any] | None:
         """Give the metric by counters, if its sides are told apart as those before it."""
@@ -119,7 +106,10 @@ class Gathered:
     def _free(self, name: str) -> str:
         plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[: LONGEST_NAME - 3].strip("-")
         taken = {metric["name"] for metric in self.metrics}
-        wanted = [plain or "metric", *(f"{plain or 'metric'}-{n}" for n in range(2, MOST + 2))]
+        wanted = [
+            plain or "metric",
+            *(f"{plain or 'metric'}-{n}" for n in range(2, MOST_METRICS + 2)),
+        ]
         return next(one for one in wanted if one not in taken)
 
     def draft(self, name: str, namespace: str, origin: str) -> Draft:
@@ -130,8 +120,8 @@ class Gathered:
         for index, said in enumerate(self.notes):
             for one in said:
                 draft.note(one[0].upper() + one[1:] + ".", "spec", "metrics", index)
-        if self.provider_note:
-            draft.note(self.provider_note, "spec", "provider")
+        if self.guessed:
+            draft.note(self.guessed, "spec", "provider")
         return draft
 
     def _spec(self) -> dict[str, Any]:
@@ -149,8 +139,27 @@ class Gathered:
         return spec
 
 
+def _gives_way(guessed: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether nothing that the input says of a guessed provider is lost with its address."""
+    said = {key: value for key, value in guessed.items() if key != "address"}
+    return not said or said == {key: value for key, value in other.items() if key != "address"}
+
+
+def _askable(asked: Asked) -> None:
+    """Raise LeftOutError for a query or limits that no policy takes."""
+    if len(asked.query) > LONGEST_QUERY:
+        raise LeftOutError(f"the query is longer than {LONGEST_QUERY} characters: shorten it")
+    try:
+        parsed(asked.query)
+    except ValueError as error:
+        raise LeftOutError(f"the query is no PromQL ({error}): correct it") from error
+    low, high = asked.limits.min, asked.limits.max
+    if low is not None and high is not None and low > high:
+        raise LeftOutError(f"no value is at least {low:g} and at most {high:g}: correct one")
+
+
 def _valid(metric: dict[str, Any], provider: dict[str, Any]) -> None:
-    """Raise ValueError for what a policy would not take."""
+    """Raise LeftOutError for what a policy would not take."""
     try:
         RolloutPolicySpec.model_validate(
             {"provider": {"kind": "Prometheus", **provider}, "metrics": [metric]}
@@ -158,7 +167,7 @@ def _valid(metric: dict[str, Any], provider: dict[str, Any]) -> None:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         said = f"{path(first['loc'][-1:])}: {worded(dict(first))}"
-        raise ValueError(f"a policy does not take it ({said}): correct it") from error
+        raise LeftOutError(f"a policy does not take it ({said}): correct it") from error
 
 
 def unjudged(name: str, namespace: str, origin: str) -> Draft:
@@ -171,9 +180,3 @@ def unjudged(name: str, namespace: str, origin: str) -> Draft:
         "spec",
     )
     return draft
-
-
-def failures(allowed: int, of: int | None) -> dict[str, int]:
-    """Fail at one bad measurement more than allowed, among as many as there were."""
-    count = min(allowed + 1, MOST_FAILURES)
-    return {"count": count, "of": min(max(of or MOST_FAILURES, count), MOST_FAILURES)}

@@ -26,7 +26,7 @@ USUAL_BOUNDS: Final = (
     *(0.075, 0.75, 7.5),
 )
 """Buckets that the usual client libraries have by default, in seconds."""
-MOST: Final = 0.9
+WIDEST: Final = 0.9
 """Largest absolute margin that a policy takes."""
 
 
@@ -137,7 +137,7 @@ def _ratio(expression: Any, scale: float, limits: Limits, *, inverted: bool) -> 
         return None
     whole = scale * upper_scale / lower_scale
     bad, allowed = _bad(part, total, whole, limits, inverted=inverted)
-    if bad is None or not 0 <= allowed <= MOST:
+    if bad is None or not 0 <= allowed <= WIDEST:
         return None
     margin = {"ratio": 1.0, "absolute": round(allowed, 6)}
     return _told(
@@ -179,7 +179,7 @@ def _latency(call: Any, scale: float, limits: Limits) -> Recognised | None:
     allowed = 1 - quantile.val
     milliseconds = re.search(r"_(milliseconds|ms)$", name) is not None
     bound = round(limits.max / scale / (1000 if milliseconds else 1), 9)
-    if name == buckets.name or limits.min is not None or not 0 < allowed <= MOST:
+    if name == buckets.name or limits.min is not None or not 0 < allowed <= WIDEST:
         return None
     if not 0.0001 <= bound <= 3600:  # noqa: PLR2004 - what a policy takes
         return None

@@ -58,11 +58,8 @@ def promoted(draft: Draft) -> bool:
         draft.enter(Phase.BAKING, "Baking", "all traffic is on the candidate; there is no bake")
         return True
     bake = format_duration(draft.snapshot.strategy.common.bake)
-    draft.enter(
-        Phase.BAKING,
-        "Baking",
-        f"all traffic is on the candidate; the stable version stands by for {bake}",
-    )
+    said = f"the stable version stands by until {bake} after the cutover"
+    draft.enter(Phase.BAKING, "Baking", f"all traffic is on the candidate; {said}")
     return True
 
 

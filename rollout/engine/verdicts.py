@@ -15,9 +15,9 @@ def note_verdict(draft: Draft) -> None:
     verdict = draft.snapshot.verdict
     if verdict is None or draft.phase.ended or draft.phase is Phase.PREPARING:
         return
-    told = draft.status.verdict
-    draft.update(verdict=in_words(verdict))
-    if told is None or told.result != verdict.verdict:
+    told, now = draft.status.verdict, in_words(verdict)
+    draft.update(verdict=now)
+    if told is None or told.result != now.result:
         _tell(draft, verdict)
     missing = verdict.verdict in MISSING
     draft.condition(
@@ -33,14 +33,14 @@ def _tell(draft: Draft, verdict: analysis.ReleaseVerdict) -> None:
         return
     if verdict.verdict in MISSING | {analysis.Verdict.FAIL}:
         draft.tell(f"Verdict{verdict.verdict}", verdict.message, warning=True)
-    elif verdict.verdict is analysis.Verdict.PASS:
+    elif _result(verdict) == analysis.Verdict.PASS:
         draft.tell("VerdictPass", verdict.message)
 
 
 def in_words(verdict: analysis.ReleaseVerdict) -> Verdict:
     """Give a verdict in the form that the API stores."""
     return Verdict(
-        result=str(verdict.verdict),
+        result=_result(verdict),
         reason=str(verdict.reason),
         message=verdict.message,
         at=verdict.at,
@@ -48,10 +48,17 @@ def in_words(verdict: analysis.ReleaseVerdict) -> Verdict:
     )
 
 
+def _result(verdict: analysis.ReleaseVerdict | analysis.MetricVerdict) -> str:
+    """Word what was found; to have something to compare with says nothing of the candidate."""
+    if verdict.reason is analysis.Reason.REFERENCE_READY:
+        return str(analysis.Verdict.UNDECIDED)
+    return str(verdict.verdict)
+
+
 def _metric(metric: analysis.MetricVerdict) -> MetricVerdict:
     return MetricVerdict(
         name=metric.name,
-        result=str(metric.verdict),
+        result=_result(metric),
         reason=str(metric.reason),
         message=metric.message,
         stable=_side(metric.stable),

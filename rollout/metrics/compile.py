@@ -175,14 +175,22 @@ def _canary_regex(namespace: str, side: Side) -> str:
     """
     if not side.route or side.route == side.service:
         return ""
-    return f"{re.escape(f'{namespace}-{side.service}')}-[a-z0-9-]+"
+    return f"{_literal(f'{namespace}-{side.service}')}-[a-z0-9-]+"
 
 
 def pods_regex(side: Side) -> str:
     """Give a short regular expression that matches the pods' names and nothing else."""
     names = sorted(pod.name for pod in side.pods)
     if len(names) <= 1:
-        return re.escape("".join(names))
+        return _literal("".join(names))
     shared = commonprefix(names)  # noqa: RUF071 - by character is what is wanted
-    rest = "|".join(re.escape(name.removeprefix(shared)) for name in names)
-    return f"{re.escape(shared)}({rest})"
+    rest = "|".join(_literal(name.removeprefix(shared)) for name in names)
+    return f"{_literal(shared)}({rest})"
+
+
+def _literal(name: str) -> str:
+    r"""Match a name of Kubernetes, without a backslash.
+
+    In a query it stands within a text of PromQL, which knows `\\.` but neither `\.` nor `\-`.
+    """
+    return name.replace(".", "[.]")

@@ -95,7 +95,8 @@ def _verdict(status: ReleaseStatus) -> Iterator[str]:
     verdict = status.verdict
     if verdict is None:
         return
-    yield f"Verdict: {verdict.result}: {verdict.message}."
+    said = "" if verdict.message in status.message else f": {verdict.message}"
+    yield f"Verdict: {verdict.result}{said}."
     for metric in verdict.metrics:
         yield f"  {metric_line(metric)}"
 
@@ -128,9 +129,9 @@ def _next(release: Release, strategy: Strategy | None, now: datetime) -> Iterato
         case Phase.BAKING:
             bake = strategy.common.bake if strategy else timedelta(0)
             since = status.marks.get("cutover") or status.marks.get("bake", now)
-            left = length(max(since + bake - now, timedelta(0)))
+            left = since + bake - now
             yield (
-                f"Next: the target takes the template, in {left} at the soonest, after a Pass "
+                f"Next: the target takes the template, {_soonest(left)}, after a Pass "
                 "(`rollout promote` goes on without one)."
             )
         case Phase.PAUSED:
@@ -184,15 +185,28 @@ def _unanswered(status: ReleaseStatus, strategy: Strategy | None) -> str:
 def _next_step(status: ReleaseStatus, strategy: Strategy | None, now: datetime) -> Iterator[str]:
     canary = strategy.canary if strategy else None
     if canary is None:
-        yield "Next: the cutover."
+        yield from _next_cutover(strategy)
         return
     since = status.marks.get("weight")
     step = canary.steps[min(status.step, len(canary.steps) - 1)]
-    left = length(since + step.min_duration - now) if since else "unknown"
+    soonest = _soonest(since + step.min_duration - now) if since else "when traffic is on it"
     following = canary.steps[status.step + 1 :]
     last = "the bake at this weight" if _in_place(status) else "all traffic"
     goal = f"{following[0].weight} %" if following else last
-    yield f"Next: {goal}, in {left} at the soonest, after a Pass."
+    yield f"Next: {goal}, {soonest}, after a Pass."
+
+
+def _next_cutover(strategy: Strategy | None) -> Iterator[str]:
+    blue_green = strategy.blue_green if strategy else None
+    asked = blue_green is not None and blue_green.approval is not None
+    yield (
+        f"Next: {'a person is asked' if asked else 'the cutover'}, when enough requests on stable "
+        "are counted to compare with afterwards; `rollout promote` is the cutover now."
+    )
+
+
+def _soonest(left: timedelta) -> str:
+    return f"in {length(left)} at the soonest" if left > timedelta(0) else "at the next look"
 
 
 def _conditions(status: ReleaseStatus) -> Iterator[str]:

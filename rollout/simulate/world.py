@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from rollout.analysis.evidence import Reference
 from rollout.analysis.verdict import Reason, ReleaseVerdict, Verdict
-from rollout.engine.plan import Action, Commit, Enter, Plan, SaveRestore
+from rollout.engine.plan import Action, Commit, Enter, Event, Plan, SaveRestore
 from rollout.engine.planner import plan
 from rollout.engine.trigger import Tending
 from rollout.kube.errors import Conflict, NotFound
@@ -152,6 +152,8 @@ class World:
         self.judge = judge or Judge()
         self.sight = Sight()
         self.done: list[Done] = []
+        self.told: tuple[Event, ...] = ()
+        """What was told of the Rollout while no release of it ran."""
         self.forgiven: set[str] = set()
         self.before_write: Callable[[], None] = _nothing
         self.after_write: Callable[[Action], None] = _nothing
@@ -303,6 +305,7 @@ class World:
                 count += written
         except (Conflict, NotFound):
             return count + 1, tending
+        self.told += tending.events
         return count, tending
 
     def live(

@@ -1,14 +1,20 @@
 """The sample service from its chart, on a cluster that has the controller's chart."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
+
+import yaml
 
 from rollout.resources.release import Release as Shipped
 from rollout.resources.writes import Kind
 from tests.charts.helm import AGENT, CONTROLLER, Helm, Release
 from tests.controlplane.access import Access
+from tests.controlplane.ports import ADDRESS, PortLease
 from tests.examples.service import Service
 from tests.examples.trees import Overlay
 from tests.install.installed import await_policy
@@ -48,6 +54,11 @@ def install_controller(plane: Access, helm: Helm, chart: Path) -> None:
     await_policy(plane)
 
 
+def _of_ours(command: list[str]) -> list[str]:
+    assert command[0] == "python", command
+    return [sys.executable, *command[1:]]
+
+
 class Charted(Service):
     """A release of the chart in a namespace of its own. Use as a context manager."""
 
@@ -59,12 +70,24 @@ class Charted(Service):
         self.helm = helm
         self._values = folder / "values.json"
         self._values.write_text(json.dumps(VALUES))
+        (self._probed,) = self._stack.enter_context(PortLease(1)).ports
 
     def _put(self) -> None:
         self.helm.do("install", *self.words(FIRST), "--create-namespace")
 
     def _controller(self) -> list[str]:
-        return self._watching("--lease-namespace", HOME)
+        return self._watching("--lease-namespace", HOME, "--http-port", str(self._probed))
+
+    def tried(self, port: int | None = None) -> subprocess.CompletedProcess[str]:
+        """Do what `helm test` of the controller's chart does, where the controller runs."""
+        hooks = self.helm.do("get", "hooks", DELIVERY.name, "--namespace", HOME)
+        (pod,) = yaml.safe_load_all(hooks)
+        (container,) = pod["spec"]["containers"]
+        (asked,) = container["env"]
+        url = urlsplit(asked["value"])
+        here = url._replace(netloc=f"{ADDRESS}:{port or self._probed}").geturl()
+        command = ["/usr/bin/env", f"{asked['name']}={here}", *_of_ours(container["command"])]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
     def words(self, tag: str, *options: str) -> tuple[str, ...]:
         """Say the release to Helm, with an image tag."""

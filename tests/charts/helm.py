@@ -75,9 +75,10 @@ class Helm:
         place = {"KUBECONFIG": str(self.kubeconfig or ""), "HOME": str(self.home)}
         return {"PATH": os.environ["PATH"], **place, **own}
 
-    def template(self, release: Release) -> Tree:
-        """Render a chart, without its tests."""
-        said = self.do("template", *release.words, "--skip-tests", "--kube-version", KUBERNETES)
+    def template(self, release: Release, *, tests: bool = False) -> Tree:
+        """Render a chart, without its tests unless they are asked for."""
+        left_out = () if tests else ("--skip-tests",)
+        said = self.do("template", *release.words, *left_out, "--kube-version", KUBERNETES)
         return [body for body in yaml.load_all(said, Loader) if body is not None]
 
     def refusal(self, release: Release) -> str:

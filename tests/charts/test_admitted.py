@@ -27,16 +27,16 @@ def test_the_agents(plane: Access, namespace: str, twin: Twin) -> None:
     labels = "pod-security.kubernetes.io/enforce=restricted"
     plane.kubectl("label", "namespace", namespace, labels)
     here = replace(twin.release, namespace=namespace)
-    apply(plane, HELM.template(here), "--dry-run=server", "--validate=strict")
+    apply(plane, HELM.template(here, tests=True), "--dry-run=server", "--validate=strict")
     plain = ("--set", "redis.auth.enabled=true,redis.auth.password=x,autoscaling.enabled=false")
     if twin.overlay.name == "development":
         more = replace(here, options=(*here.options, *plain))
-        apply(plane, HELM.template(more), "--dry-run=server", "--validate=strict")
+        apply(plane, HELM.template(more, tests=True), "--dry-run=server", "--validate=strict")
 
 
 @pytest.mark.parametrize("watched", ["", "default"])
 def test_the_controllers(plane: Access, watched: str) -> None:
     options = ("--set", f"watchNamespace={watched},networkPolicy.enabled=true")
     monitored = (*options, "--set", "monitoring.serviceMonitor.enabled=true")
-    tree = HELM.template(replace(DELIVERY, options=monitored))
+    tree = HELM.template(replace(DELIVERY, options=monitored), tests=True)
     apply(plane, tree, "--dry-run=server", "--validate=strict")

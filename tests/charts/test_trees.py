@@ -105,6 +105,21 @@ def test_every_object_of_the_controller_is_valid_for_a_current_kubernetes() -> N
         kubernetes_validate.validate(body, KUBERNETES, strict=True)
 
 
+def test_its_test_asks_the_service_whether_it_is_ready() -> None:
+    tree = HELM.template(Release(CONTROLLER, "delivery", HOME), tests=True)
+    found = named(tree)
+    pod = found["Pod", "rollout-controller-test"]
+    assert annotations(pod)["helm.sh/hook"] == "test"
+    (asking,) = pod["spec"]["containers"]
+    assert asking["image"] == image(found)
+    service = found["Service", "rollout-controller"]["spec"]
+    (port,) = [one for one in service["ports"] if one["name"] == "metrics"]
+    ready = container(found)["readinessProbe"]["httpGet"]
+    url = f"http://rollout-controller:{port['port']}{ready['path']}"
+    assert asking["env"] == [{"name": "ASK_URL", "value": url}]
+    assert not service["selector"].items() <= pod["metadata"]["labels"].items()
+
+
 def test_another_namespace_is_used_everywhere() -> None:
     wanted = named(list(objects("delivery")))
     for key, body in named(HELM.template(Release(CONTROLLER, "x", "delivery"))).items():

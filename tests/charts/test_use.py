@@ -71,6 +71,7 @@ def test_an_upgrade_is_a_release_and_one_in_the_middle_leaves_the_service_alone(
     service: Charted, helm: Helm
 ) -> None:
     helm.do("test", "prod", "--namespace", service.overlay.namespace)
+    check_the_controllers_test(service)
     assert service.ask("who is there")["cached"] is False
     helm.do("upgrade", *service.words("v1.9.0"))
     name = service.at(20)
@@ -84,6 +85,14 @@ def test_an_upgrade_is_a_release_and_one_in_the_middle_leaves_the_service_alone(
     helm.do("upgrade", *service.words("v1.9.0", "--set", "config.logLevel=DEBUG"))
     assert service.ask("who is there")["cached"] is True  # pods share a Redis with a password
     assert not service.lost()
+
+
+def check_the_controllers_test(service: Charted) -> None:
+    """Its pod is not run here, where the controller is a process of ours; what it does is."""
+    service.until(lambda: service.tried().returncode == 0, "the controller has read everything")
+    refused = service.tried(port=1)
+    assert refused.returncode != 0
+    assert "Connection refused" in refused.stderr
 
 
 def only_the_selector(said: str) -> bool:

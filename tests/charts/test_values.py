@@ -33,6 +33,8 @@ def agent(*options: str) -> Release:
         ("service.port=0", "at '/service/port': minimum: got 0, want 1"),
         ("config.logLevel=LOUD", "at '/config/logLevel': value must be one of 'DEBUG', 'INFO'"),
         ("config.extra.lower=x", "at '/config/extra': additional properties 'lower' not"),
+        ("networkPolicy.database.port=0", "at '/networkPolicy/database/port': minimum: got 0"),
+        ("networkPolicy.database.cidrs[0]=here", "at '/networkPolicy/database/cidrs/0': 'here'"),
         ("redis.architecture=replication", "at '/redis/architecture': value must be 'standalone'"),
         ("resources.limits.memory=much", "at '/resources/limits/memory'"),
         ("podDisruptionBudget.maxUnavailable=0", "at '/podDisruptionBudget/maxUnavailable'"),

@@ -49,24 +49,17 @@ def _twin(name: str, release: str, redis: Mapping[str, str] | None = None) -> Tw
     return Twin(overlay, made, EXAMPLE / "overlays" / name, redis or {})
 
 
-TO_REDIS: Final = {
-    "to": [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "redis"}}}],
-    "ports": [{"port": 6379}],
-}
 BASE: Final = Twin(
     Overlay("base", "gemini-agents", "", "api.example.com", "v1.2.2", (3, 20)),
     Release(
         AGENT,
         "gemini-agent",
         "gemini-agents",
-        (
-            *("--set", "redis.enabled=false", "--set", "redis.host=redis-master"),
-            *("--set-json", f"networkPolicy.extraEgress={json.dumps([TO_REDIS])}"),
-        ),
+        ("--set", "redis.enabled=false", "--set", "redis.host=redis-master"),
     ),
     EXAMPLE / "base",
 )
-"""The base has no Redis of its own, and lets pods speak with one that an overlay brings."""
+"""The base has no Redis of its own: an overlay brings one, and the way to it."""
 TWINS: Final = {
     twin.overlay.name: twin
     for twin in (

@@ -149,19 +149,38 @@ def test_nothing_is_cut_on_a_narrow_terminal(
     assert " ".join(" ".join(watched[told:]).split()).endswith(LONG)
 
 
+def test_watch_does_not_stop_at_a_pause_that_a_person_has_answered(
+    server: ApiServer, cluster: HttpCluster, run: Run, tmp_path: Path
+) -> None:
+    create(cluster, *build.shop())
+    say(cluster, phase="Paused", timeline=[entry("Paused", "it waits")])
+    assert run("rollback", "web-v2").returncode == 0
+    with watching(server, tmp_path, "web-v2") as watch:
+        assert watch.stdout is not None
+        assert "it waits" in watch.stdout.readline()
+        say(cluster, phase="RolledBack", timeline=[entry("RolledBack", "it is back")])
+        rest, _ = watch.communicate(timeout=30)
+    assert watch.returncode == ExitCode.ROLLED_BACK
+    assert "it is back" in rest
+
+
+def watching(server: ApiServer, folder: Path, name: str) -> subprocess.Popen[str]:
+    kubeconfig = str(server.write_kubeconfig(folder / "own"))
+    command = [sys.executable, "-m", "rollout", "--kubeconfig", kubeconfig, "watch", name]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
 def test_watch_says_that_a_release_was_deleted(
     server: ApiServer, cluster: HttpCluster, tmp_path: Path
 ) -> None:
     create(cluster, *build.shop())
     say(cluster, timeline=[entry("Progressing", "half way")])
-    kubeconfig = str(server.write_kubeconfig(tmp_path / "own"))
-    command = [sys.executable, "-m", "rollout", "--kubeconfig", kubeconfig, "watch", "web-v2"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:
-        assert watching.stdout is not None
-        assert "half way" in watching.stdout.readline()
+    with watching(server, tmp_path, "web-v2") as watch:
+        assert watch.stdout is not None
+        assert "half way" in watch.stdout.readline()
         cluster.apply(Delete(Kind.RELEASE, "default", "web-v2"))
-        rest, _ = watching.communicate(timeout=30)
-    assert watching.returncode == ExitCode.NOT_DONE
+        rest, _ = watch.communicate(timeout=30)
+    assert watch.returncode == ExitCode.NOT_DONE
     assert rest == "release web-v2 was deleted\n"
 
 

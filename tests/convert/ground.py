@@ -139,13 +139,15 @@ class Ground:
         commands = [[one for one in part if not one.startswith("#")] for part in found]
         return dict(zip(parts[::2], commands, strict=True))
 
-    def moves(self, commands: Sequence[str]) -> None:
+    def moves(self, name: str, commands: Sequence[str]) -> None:
         """Type the printed commands as somebody does who reads what is said at each."""
         count = ""
         for command in commands:
             filled = command.replace("COUNT", count)
             if "jsonpath='{.spec.selector}'" in command:
                 self.until(lambda: HASH not in self.types(filled), f"{HASH} is gone")  # noqa: B023
+            if command.startswith("kubectl delete rollouts.argoproj.io"):
+                assert HASH not in self.selector(name), "its pods go, and callers with them"
             said = self.types(filled)
             count = said.strip() if COUNTS in command else count
 

@@ -148,7 +148,7 @@ def test_services_leave_argo_rollouts(ground: Ground) -> None:
         loads = {name: ground.called(f"{name}.example.com") for name in ("web", "pay")}
         commands = ground.converted()
         for name in ("web", "pay"):
-            ground.moves(commands[name])
+            ground.moves(name, commands[name])
         release(ground)
     for load in loads.values():
         nothing_is_lost(load)
@@ -197,7 +197,7 @@ def test_a_service_leaves_flagger(ground: Ground) -> None:
         ground.until(lambda: phase(ground, CANARIES, "web") == "Initialized", "it is Initialized")
         load = ground.called("web.example.com")
         assert ground.selector("web") == {"app": "web-primary"}
-        ground.moves(ground.converted()["web"])
+        ground.moves("web", ground.converted()["web"])
         release(ground)
     nothing_is_lost(load)
     assert ground.selector("web") == {"app": "web"}

@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from rollout.analysis.limits import limits as said
+from rollout.analysis.limits import out_of_limits
 from rollout.convert.conditions import Limits, limits
 from rollout.convert.recognise import recognise
+from rollout.resources.metric import ValueMetric
 
 SIDE = 'pod=~"${pods}"'
 GOOD = f'sum(rate(requests_total{{{SIDE},code!~"5.."}}[1m]))'
@@ -121,21 +124,30 @@ def test_another_quantile_stays_a_number(query: str) -> None:
         ("result[0] >= 0.95", None, 0.95, None),
         ("result >= 0.95", None, 0.95, None),
         ("0.95 <= result[0]", None, 0.95, None),
-        ("result[0] < 5e-2", None, None, 0.05),
+        ("result[0] < 5e-2", None, None, 0.0499999),
+        ("result[0] < 1", None, None, 0.99999),
+        ("result[0] > 0", None, 1e-9, None),
+        ("500 > result[0]", None, None, 499.999),
+        ("result[0] < -2", None, None, -2.00001),
         ("len(result) == 0 || result[0] >= 0.9", None, 0.9, None),
         ("isNaN(result[0]) or result[0] >= 0.9", None, 0.9, None),
         ("!isNaN(result[0]) && result[0] >= 0.9", None, 0.9, None),
         ("result[0] >= 1 && (result[0] <= 3)", None, 1, 3),
-        ("all(result, # < 0.05)", None, None, 0.05),
-        ("all(result, {# < 0.05})", None, None, 0.05),
+        ("result[0] > 5 && result[0] > 2", None, 5.00001, None),
+        ("result[0] >= 5 && result[0] >= 2", None, 5, None),
+        ("result[0] <= 2 && result[0] <= 5 && result[0] >= 1", None, 1, 2),
+        (None, "result[0] > 2 || result[0] > 5", None, 2),
+        (None, "result[0] < 5 || result[0] < 2", 5, None),
+        ("all(result, # < 0.05)", None, None, 0.0499999),
+        ("all(result, {# < 0.05})", None, None, 0.0499999),
         ("default(result, 0) <= 7", None, None, 7),
         ("asFloat(result[0]) <= 7", None, None, 7),
         ("result[0] == 1", None, 1, 1),
         (None, "result[0] > 0.05", None, 0.05),
         (None, "result[0] < 0.9 || result[0] > 2", 0.9, 2),
         (None, "any(result, # > 1)", None, 1),
-        ("result[0] < 0.05", "result[0] >= 0.05", None, 0.05),
-        ("result[0] < 0.05", "result[0] >= 0.1", None, 0.1),
+        ("result[0] < 0.05", "result[0] >= 0.05", None, 0.0499999),
+        ("result[0] < 0.05", "result[0] >= 0.1", None, 0.099999),
     ],
 )
 def test_conditions_are_limits(
@@ -170,6 +182,33 @@ def test_what_changes_at_the_limit_itself_and_between_is_told() -> None:
     strict = limits("result[0] < 0.05", None)
     between = limits("result[0] < 0.05", "result[0] > 0.1")
     assert strict is not None
-    assert strict.notes == ("exactly 0.05 was bad, and is good here",)
+    assert strict.notes == ()
+    assert strict.told == (
+        "good was less than 0.05: limits are included, so this one is a little below it",
+    )
     assert between is not None
     assert "Inconclusive" in between.notes[0]
+
+
+def test_a_count_that_had_to_be_below_one_must_be_none() -> None:
+    found = limits("result[0] < 1", None)
+    assert found is not None
+    metric = ValueMetric.model_validate({"name": "restarts", "query": "up", **found.given})
+    assert not out_of_limits(metric, 0)
+    assert out_of_limits(metric, 1)
+    assert said(metric) == "at most 0.99999"
+
+
+def test_of_two_strict_limits_the_one_that_holds_is_told() -> None:
+    found = limits("result[0] < 5 && result[0] < 2", None)
+    assert found is not None
+    assert found.told == (
+        "good was less than 2: limits are included, so this one is a little below it",
+    )
+
+
+def test_a_share_below_a_strict_limit_has_a_plain_margin() -> None:
+    found = limits("result[0] < 0.05", None)
+    assert found is not None
+    assert found.bounds == Limits(max=0.05)
+    assert share(f"{BAD} / {ALL}", found.bounds) == (FIVES, 0.05)

@@ -5,6 +5,7 @@ differs.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,8 @@ from tests.docs import api_reference
 from tests.docs.tables import table
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "reference"
+EXAMPLES: Final = re.compile(r"^Examples?:$", re.MULTILINE)
+"""The line that ends what a help text says of its command; the word may be in that as well."""
 HEAD: Final = "<!-- Written by `python -m tests.docs.reference`: change the code instead. -->\n"
 
 
@@ -33,13 +36,19 @@ def cli() -> Iterator[str]:
     yield "# Commands"
     yield "\nWhat each is for is in [the overview](../cli.md), which has the exit codes too."
     for name, command in commands(get_command(app), "rollout"):
-        about, _, examples = plain(command.help).partition("Example")
-        yield f"\n## {name}\n\n{about.strip()}"
-        shown = [line.strip() for line in examples.splitlines()[1:] if line.strip()]
+        about, shown = parts(plain(command.help))
+        yield f"\n## {name}\n\n{about}"
         if shown:
             yield "\n```sh\n" + "\n".join(shown) + "\n```"
         rows = [parameter(one) for one in command.params if one.name != "help"]
         yield from table(("argument or option", "what it is"), rows)
+
+
+def parts(help_text: str) -> tuple[str, list[str]]:
+    """Tell what a help text says of its command from its examples."""
+    about, *examples = EXAMPLES.split(help_text, maxsplit=1)
+    lines = "".join(examples).splitlines()
+    return about.strip(), [line.strip() for line in lines if line.strip()]
 
 
 def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:

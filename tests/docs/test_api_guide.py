@@ -17,10 +17,10 @@ from rollout.sandbox.apiserver import ApiServer
 from rollout.sandbox.practice import STARTED
 from rollout.sandbox.processes import end, start_bound
 from rollout.server.problems import TITLES
+from tests.person import blocks
 from tests.sandbox.practice import until
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "api.md"
-BLOCKS = re.findall(r"<!-- run -->\n```\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
 SAID = (
     '"items":[{"apiVersion":"rollout.dev/v1alpha1","kind":"Rollout"',
     '"message":"release gemini-agent-v1.1.0-',
@@ -28,7 +28,8 @@ SAID = (
     "event: synced",
     '"message":"gemini-agent-v1.1.0-',
 )
-"""What each command prints, among other things."""
+"""What each block prints, among other things."""
+WALKS = {"docs/api.md": SAID}
 
 
 @pytest.fixture
@@ -50,8 +51,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
 @pytest.mark.system
 @pytest.mark.timeout(120)
 def test_the_commands_of_the_guide_do_what_it_says(environment: dict[str, str]) -> None:
-    assert len(BLOCKS) == len(SAID)
-    for block, said in zip(BLOCKS, SAID, strict=True):
+    for block, said in zip(blocks(PAGE), SAID, strict=True):
         script = f"set -eu -o pipefail\n{block}"
         done = subprocess.run(
             ["bash", "-c", script],

@@ -14,11 +14,11 @@ import pytest
 import yaml
 
 from rollout.resources.release import Release
-from rollout.resources.writes import Create, Kind
+from rollout.resources.writes import Create, Kind, Patch, PatchType
 from rollout.sandbox.load import Load, Plan
 from rollout.sandbox.practice import ADDRESSES, PracticeCluster
 from tests import shop
-from tests.person import Person, blocks
+from tests.person import Person, blocks, command
 from tests.sandbox.practice import until
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -62,6 +62,17 @@ class Desk:
         found = self.practice.cluster.list(Kind.RELEASE, "shop").items
         releases = [Release.model_validate(body) for body in found]
         return max(releases, key=lambda one: str(one.status.started_at))
+
+    @property
+    def looked_at(self) -> bool:
+        """Whether the controller has seen the Rollout."""
+        return "status" in self.practice.cluster.get(Kind.ROLLOUT, "shop", "checkout")
+
+    def shows(self, script: str, said: str) -> None:
+        """Type a command that goes well, and shows something."""
+        done = self.person.types(script)
+        assert done.returncode == 0, f"{script}{done.stdout}{done.stderr}"
+        assert said in done.stdout + done.stderr, f"{script}{done.stdout}{done.stderr}"
 
     def at_weight(self, version: str, weight: int) -> None:
         """Have a release stand at a weight."""
@@ -155,11 +166,16 @@ def policy(desk: Desk) -> None:
 
 def quick_rollout(desk: Desk) -> None:
     """Have a Rollout there, and a release of it at its first step."""
+    rollout(desk)
+    desk.at_weight("v1.2.4", 20)
+
+
+def rollout(desk: Desk) -> None:
+    """Have a Rollout there."""
     body = shop.rollout()
     body["metadata"]["name"] = body["spec"]["target"]["deployment"] = "checkout"
     body["spec"]["policy"] = QUICK
     desk.practice.apply([body], "shop")
-    desk.at_weight("v1.2.4", 20)
 
 
 def shipped(desk: Desk) -> None:
@@ -214,6 +230,7 @@ GUIDES = (
         ),
     ),
 )
+WALKS = {f"docs/{guide.page}": guide.blocks for guide in GUIDES}
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.page)
@@ -241,3 +258,30 @@ def test_what_a_person_did_by_hand_is_taken_over_by_the_controller(desk: Desk) -
     desk.practice.start_controller(*LEASE)
     until(lambda: desk.release().status.phase.ended, "it is rolled back", 40)
     assert str(desk.release().status.phase) == "RolledBack"
+
+
+def test_what_the_readme_and_the_page_on_installing_show_is_so(desk: Desk) -> None:
+    """The controller runs, and the context says the namespace."""
+    rollout(desk)
+    until(lambda: desk.looked_at, "the controller works", 40)
+    holds(desk, "30m")
+    desk.shows("kubectl config set-context --current --namespace shop", "modified")
+    for shown, said in (
+        (command("docs/install.md", "kubectl --namespace rollout-system get lease"), "controller"),
+        (command("docs/install.md", "kubectl --namespace rollout-system logs"), "listening on"),
+        (command("README.md", "rollout start"), "release checkout-v1.2.4-"),
+        (command("README.md", "rollout explain"), "v1.2.4"),
+        (command("README.md", "rollout rollback"), "rollback asked for"),
+    ):
+        desk.shows(shown, said)
+    until(lambda: desk.release().status.phase.ended, "it is rolled back", 40)
+    holds(desk, "1s")
+    desk.shows(command("docs/install.md", "rollout start"), "Succeeded")
+
+
+def holds(desk: Desk, duration: str) -> None:
+    """Have the releases from now on hold their one step for so long."""
+    steps = [{"weight": 20, "minDuration": duration}]
+    body = {"spec": {"strategy": {"canary": {"steps": steps}}}}
+    patch = Patch(Kind.ROLLOUT, "shop", "checkout", PatchType.MERGE, body)
+    desk.practice.cluster.apply(patch)

@@ -29,6 +29,7 @@ SAID = (
     ("v1.1.0", "stable"),
 )
 """What each block shows, among other things."""
+WALKS = {"docs/tutorial.md": (SET_UP, *SAID)}
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 

@@ -119,6 +119,7 @@ STORIES: tuple[Story, ...] = (
         (good("v2"), good("v3")),
         "v3",
         "v3",
+        warns=("SelectorLeft",),
     ),
     Story(
         "a Service that a tool narrows right after a bad commit",
@@ -127,6 +128,7 @@ STORIES: tuple[Story, ...] = (
         "v3",
         "v3",
         judge=BAD2,
+        warns=("SelectorLeft",),
     ),
     Story(
         "a bad commit is tried again once when the Rollout says so",
@@ -314,6 +316,7 @@ STORIES: tuple[Story, ...] = (
         "v1",
         judge=BAD2,
         deleted=True,
+        warns=("TargetLeftPaused",),
     ),
     Story(
         "the Rollout is deleted after a release",
@@ -358,6 +361,7 @@ STORIES: tuple[Story, ...] = (
         judge=BAD2,
         paused=False,
         noted=False,
+        warns=("TargetLeftPaused",),
     ),
     Story(
         "the trigger is Command again in mid-release",
@@ -368,7 +372,14 @@ STORIES: tuple[Story, ...] = (
         paused=False,
         noted=False,
     ),
-    Story("unpaused by hand while nothing runs", (Deed(held, unpause),), (), "v1", "v1"),
+    Story(
+        "unpaused by hand while nothing runs",
+        (Deed(held, unpause),),
+        (),
+        "v1",
+        "v1",
+        warns=("TargetUnpaused",),
+    ),
     Story(
         "notes are lost while nothing runs, and the Rollout is deleted",
         (Deed(held, lose_notes), Deed(held, delete(Kind.ROLLOUT, "web"))),
@@ -387,6 +398,7 @@ STORIES: tuple[Story, ...] = (
         "v2",
         scaled=True,
         forgiving=True,
+        warns=("TargetUnpaused",),
     ),
     Story(
         "scaled up while nothing runs, and released",

@@ -78,6 +78,8 @@ class Story:
     """Whether its owner had paused the Deployment."""
     deleted: bool = False
     """Whether the Rollout is deleted."""
+    warns: tuple[str, ...] = ()
+    """Of what people must have been warned while no release ran, each once."""
     replicas: int = 4
     scaled: bool = False
     forgiving: bool = False

@@ -103,6 +103,11 @@ def check_end(play: Play) -> None:
     assert POD_TEMPLATE_HASH not in service["spec"]["selector"]
 
 
+def warned(world: World) -> list[str]:
+    """Of what people were warned while no release ran; who is killed may not come to say it."""
+    return [event.reason for event in world.told if event.warning]
+
+
 def check_target(story: Story, world: World) -> None:
     """The Deployment has its owner's template, serves what was judged, and waits or does not."""
     target = world.get(Kind.DEPLOYMENT, "web")
@@ -122,6 +127,7 @@ def test_commits_end_as_they_must(story: Story) -> None:
     play = Play(story)
     play.tell()
     check_end(play)
+    assert warned(play.world) == list(story.warns)
 
 
 @pytest.mark.sweep
@@ -141,3 +147,4 @@ def test_a_selector_that_was_narrow_before_any_release_is_its_owners() -> None:
     found = world.get(Kind.SERVICE, "web")
     assert found is not None
     assert POD_TEMPLATE_HASH in found["spec"]["selector"]
+    assert warned(world) == []

@@ -102,26 +102,23 @@ class Service:
         """Build the overlay with another tag, and with seconds where it has minutes."""
         folder = self._folder / f"hastened-{tag}"
         folder.mkdir(exist_ok=True)
-        name = self.overlay.service
-        wait = "/spec/template/spec/containers/0"
         kustomization = {
             "resources": [os.path.relpath(EXAMPLE / "overlays" / self.overlay.name, folder)],
             "images": [{"name": REGISTRY, "newTag": tag}],
-            "patches": [
-                _patch("Deployment", name, f"{wait}/startupProbe/initialDelaySeconds", 0),
-                _patch("Deployment", name, f"{wait}/lifecycle/preStop/sleep/seconds", 1),
-                _patch("Rollout", name, "/spec/strategy/canary/steps", QUICK_STEPS),
-                _patch("Rollout", name, "/spec/strategy/canary/bake", "2s"),
-                _patch("Rollout", name, "/spec/strategy/canary/drain", "1s", "add"),
-                _patch("RolloutPolicy", name, "/spec/interval", "1s", "add"),
-                _patch("RolloutPolicy", name, "/spec/minimumRequests", 20, "add"),
-            ],
+            "patches": [*haste(self.overlay.service), *self._nearby()],
         }
         (folder / "kustomization.yaml").write_text(json.dumps(kustomization))
         return build(self._plane.program, folder)
 
+    def _nearby(self) -> list[dict[str, Any]]:
+        """Say where the Redis is that stands for the cloud's: at its address there is none."""
+        if self.overlay.name != "production":
+            return []
+        config = f"{self.overlay.prefix}agent-config"
+        return [_patch("ConfigMap", config, "/data/REDIS_HOST", "redis-master")]
+
     def _be_the_cloud(self) -> None:
-        """Write the Secret that an operator would, and run the Redis that production rents."""
+        """Write the Secret that an operator would, and run a Redis in place of the cloud's."""
         namespace = self.overlay.namespace
         if self.overlay.name != "development":
             body = {
@@ -132,7 +129,7 @@ class Service:
             }
             apply(self._plane, [body])
         if self.overlay.name == "production":
-            folder = self._folder / "rented"
+            folder = self._folder / "cloud"
             folder.mkdir()
             component = os.path.relpath(EXAMPLE / "components" / "redis", folder)
             text = json.dumps({"namespace": namespace, "components": [component]})
@@ -187,6 +184,25 @@ class Service:
         found = self._plane.kubectl(*shown, namespace=self.overlay.namespace, check=False)
         log = self._log.read_text()[-3000:] if self._log.exists() else ""
         return f"{found.stdout}{found.stderr}\n{log}"
+
+
+def haste(name: str) -> list[dict[str, Any]]:
+    """Patches for a Kustomization that put seconds where an overlay has minutes.
+
+    `name`: of the service, before the Kustomization itself puts a prefix to it.
+    """
+    wait = "/spec/template/spec/containers/0"
+    return [
+        _patch("Deployment", name, f"{wait}/startupProbe/initialDelaySeconds", 0),
+        _patch("Deployment", name, f"{wait}/startupProbe/periodSeconds", 1),
+        _patch("Deployment", name, f"{wait}/readinessProbe/periodSeconds", 1),
+        _patch("Deployment", name, f"{wait}/lifecycle/preStop/sleep/seconds", 1),
+        _patch("Rollout", name, "/spec/strategy/canary/steps", QUICK_STEPS),
+        _patch("Rollout", name, "/spec/strategy/canary/bake", "2s"),
+        _patch("Rollout", name, "/spec/strategy/canary/drain", "1s", "add"),
+        _patch("RolloutPolicy", name, "/spec/interval", "1s", "add"),
+        _patch("RolloutPolicy", name, "/spec/minimumRequests", 20, "add"),
+    ]
 
 
 def _patch(kind: str, name: str, path: str, value: object, op: str = "replace") -> dict[str, Any]:

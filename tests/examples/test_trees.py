@@ -1,16 +1,21 @@
 """The trees of the example say what a service like this one must say, and their names agree."""
 
+import re
+import shutil
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
+from gemini_agent.settings import SETTINGS
 
 from rollout.resources.crd import definitions
 from rollout.resources.policy import RolloutPolicy
 from rollout.resources.rollout import Rollout
+from tests.examples.service import KEYS
 from tests.examples.trees import EXAMPLE, KNOWN, MANIFESTS, OVERLAYS, Tree, build, one, values
 
 pytestmark = pytest.mark.controlplane
@@ -18,21 +23,6 @@ KUBERNETES = "1.37"
 OURS = {"Rollout": Rollout, "RolloutPolicy": RolloutPolicy}
 FOREIGN = {"external-secrets.io/v1", "bitnami.com/v1alpha1", "monitoring.coreos.com/v1"}
 """What the API server itself does not know; these are tried with their own CRDs elsewhere."""
-
-
-@pytest.fixture(scope="module")
-def trees(kubectl_program: Path) -> dict[str, Tree]:
-    return {name: build(kubectl_program, EXAMPLE / "overlays" / name) for name in OVERLAYS}
-
-
-@pytest.fixture(params=OVERLAYS)
-def name(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def tree(trees: dict[str, Tree], name: str) -> Tree:
-    return trees[name]
 
 
 def deployment(tree: Tree, name: str) -> dict[str, Any]:
@@ -85,11 +75,29 @@ def secret(tree: Tree) -> str:
     return str(made[0])
 
 
+def config_of(tree: Tree, name: str) -> dict[str, str]:
+    found: dict[str, str] = one(tree, "ConfigMap", f"{KNOWN[name].prefix}agent-config")["data"]
+    return found
+
+
 def test_the_config_names_a_redis_that_is_there(tree: Tree, name: str) -> None:
-    config = one(tree, "ConfigMap", f"{KNOWN[name].prefix}agent-config")["data"]
-    assert "." not in config["REDIS_HOST"]  # a name with a namespace would be another one's
-    if name != "production":  # there it is the cloud's
-        assert one(tree, "Service", config["REDIS_HOST"])
+    """Production's is the cloud's, at a private address; see also tests/charts/test_policies.py."""
+    host = config_of(tree, name)["REDIS_HOST"]
+    if name == "production":
+        assert ip_address(host).is_private
+    else:
+        assert "." not in host  # a name with a namespace would be another one's
+        assert one(tree, "Service", host)
+
+
+def test_the_program_reads_what_it_is_told_or_a_page_says_that_it_does_not(
+    tree: Tree, name: str
+) -> None:
+    told = config_of(tree, name).keys() | set(KEYS)
+    unread = (EXAMPLE / "README.md").read_text().partition("**Not read.**")[2].partition("\n")[0]
+    said = set(re.findall(r"`([A-Z_]+)`", unread))
+    assert told - SETTINGS.keys() <= said
+    assert not said & SETTINGS.keys()
 
 
 def test_images_have_the_tag_of_the_overlay_and_never_latest(tree: Tree, name: str) -> None:
@@ -137,14 +145,33 @@ def test_production_is_larger(trees: dict[str, Tree]) -> None:
         "requests": {"cpu": "1", "memory": "2Gi"},
         "limits": {"cpu": "4", "memory": "8Gi"},
     }
-    config = one(trees["production"], "ConfigMap", "prod-agent-config")["data"]
+    config = config_of(trees["production"], "production")
     assert (config["ENVIRONMENT"], config["ENABLE_DEBUG"]) == ("production", "false")
     assert config["GEMINI_MODEL"] == "gemini-2.0-flash"  # merged, not replaced
 
 
+TEACHING = "name-references.yaml"
+IN_EXAMPLE = EXAMPLE / "components" / "rollout-names"
+
+
+@pytest.mark.parametrize("file", [TEACHING, "kustomization.yaml"])
+def test_the_example_has_what_teaches_kustomize_within_it(file: str) -> None:
+    """So that the folder can be copied by itself; both are the same."""
+    assert (IN_EXAMPLE / file).read_text() == (MANIFESTS / "kustomize" / file).read_text()
+
+
+def test_a_copy_of_the_example_alone_builds_the_same(
+    trees: dict[str, Tree], kubectl_program: Path, tmp_path: Path
+) -> None:
+    copied = tmp_path / "agents"
+    shutil.copytree(EXAMPLE, copied)
+    found = {name: build(kubectl_program, copied / "overlays" / name) for name in OVERLAYS}
+    assert found == trees
+
+
 def test_kustomize_is_taught_every_name_in_our_kinds() -> None:
-    """Each reference of the models has its line, so that a new field cannot be forgotten."""
-    taught = yaml.safe_load((MANIFESTS / "kustomize" / "name-references.yaml").read_text())
+    """Each reference of the models has its line; what is none is told apart field by field."""
+    taught = yaml.safe_load((MANIFESTS / "kustomize" / TEACHING).read_text())
     found = {
         (rule["kind"], field["kind"], field["path"])
         for rule in taught["nameReference"]
@@ -163,6 +190,16 @@ NAMES = {
     "spec/rollout": "Rollout",
 }
 """How fields end that name an object, and the kind of it."""
+OTHERS = {
+    *("target/container", "traffic/annotationPrefix", "spec/version", "spec/by", "spec/reason"),
+    *("bake", "progressDeadline", "drain", "minDuration", "maxDuration", "approval/timeout"),
+    *("provider/address", "basicAuth/username", "secretRef/key", "bearerTokenFile", "tenant"),
+    *("tenantHeader", "tls/caFile", "tls/serverName", "provider/timeout", "interval", "warmup"),
+    *("trackMatchers/label", "trackMatchers/value", "matchers/label", "matchers/value"),
+    *("metrics/name", "bad/metric", "total/metric", "histogram/metric", "metrics/query"),
+    *("noData/hold", "providerError/hold", "action/id", "action/by", "action/reason", "action/at"),
+}
+"""How fields end whose texts name no object."""
 
 
 def references() -> Iterator[tuple[str, str, str]]:
@@ -170,16 +207,21 @@ def references() -> Iterator[tuple[str, str, str]]:
     for definition in definitions():
         (version,) = definition["spec"]["versions"]
         spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
-        for path in paths(spec, "spec"):
-            for end, named in NAMES.items():
-                if path.endswith(end):
-                    yield named, definition["spec"]["names"]["kind"], path
+        for path in texts(spec, "spec"):
+            ends = [end for end in (*NAMES, *OTHERS) if f"/{path}".endswith(f"/{end}")]
+            assert ends, f"{path}: does it name an object? Say so in NAMES or in OTHERS"
+            yield from (
+                (NAMES[end], definition["spec"]["names"]["kind"], path)
+                for end in ends[:1]
+                if end in NAMES
+            )
 
 
-def paths(schema: dict[str, Any], path: str) -> Iterator[str]:
-    """All fields of a schema, but for those below a map, where Kustomize cannot reach."""
+def texts(schema: dict[str, Any], path: str) -> Iterator[str]:
+    """All fields of free text of a schema, but for those below a map, where Kustomize cannot go."""
     schema = schema.get("items", schema)
     for name, field in schema.get("properties", {}).items():
-        if field.get("type") in {"string", "array"}:
+        text = field.get("items", field)
+        if text.get("type") == "string" and "enum" not in text:
             yield f"{path}/{name}"
-        yield from paths(field, f"{path}/{name}")
+        yield from texts(field, f"{path}/{name}")

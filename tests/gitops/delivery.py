@@ -10,7 +10,7 @@ from rollout.resources.writes import Kind, Object
 from tests.gitops.build import ARGO_CD, FLUX
 from tests.gitops.manifests import application, config_map
 from tests.gitops.parts import Running
-from tests.gitops.repository import Repository
+from tests.gitops.repository import FOLDER, Repository
 from tests.scenarios.scenario import Ends, Scenario
 from tests.scenarios.stage import Server, Stage
 from tests.scenarios.test_commits import await_
@@ -26,11 +26,11 @@ class Delivered(Stage):
 
     def __init__(self, server: Server, namespace: str, folder: Path) -> None:
         super().__init__(server, namespace, SCENE, folder)
-        self.repository = Repository(folder / "repository")
+        self.repository = Repository(folder / "repository", server.kubectl)
         self.tool: Running
 
     def _bring(self, *bodies: Object) -> None:
-        self.repository.commit("The shop", *map(self.owned, bodies))
+        self.repository.begin(*map(self.owned, bodies))
         self.tool = self._stack.enter_context(self._tool())
         await_(lambda: self.get(Kind.ROLLOUT, "web") is not None and self._has_target())
 
@@ -39,6 +39,11 @@ class Delivered(Stage):
 
     def _tool(self) -> Running:
         raise NotImplementedError
+
+    def read(self) -> tuple[str, ...]:
+        """Say to a tool what it reads, how, and where that goes."""
+        source = ("-repository", str(self.repository.folder))
+        return (*source, "-render", str(self.repository.render), "-namespace", self.namespace)
 
     def owned(self, body: Object) -> Object:
         """Say in Git what others may change."""
@@ -98,7 +103,7 @@ class ByArgoCD(Delivered):
         arguments = [
             *("sync", "-kubeconfig", str(self.server.kubeconfig), "-application", str(file)),
             *("-config-map", str(config_map(self.folder)), "-every", EVERY),
-            *("-repository", str(self.repository.folder), "-namespace", self.namespace),
+            *self.read(),
             *options,
         ]
         return Running(ARGO_CD, arguments, self.folder / f"{name}.log")
@@ -119,6 +124,6 @@ class ByFlux(Delivered):
     def _tool(self) -> Running:
         arguments = [
             *("apply", "-kubeconfig", str(self.server.kubeconfig), "-every", EVERY),
-            *("-folder", str(self.repository.manifests), "-namespace", self.namespace),
+            *("-folder", FOLDER, *self.read()),
         ]
         return Running(FLUX, arguments, self.folder / "flux.log")

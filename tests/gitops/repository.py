@@ -1,15 +1,25 @@
-"""A Git repository with the manifests of a service, and who commits to it."""
+"""A Git repository with a service as Kustomize has it, base and overlay, and who commits to it."""
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
 from rollout.resources.writes import Object
+from tests.shop import IMAGE
 
 FOLDER: Final = "production"
+"""The overlay: what `manifests/argocd/application.yaml` has as its path."""
+RENDER: Final = """#!/bin/sh -e
+# Argo CD's repo server and Flux's controllers do so: a revision, as Kustomize makes of it.
+at=$(mktemp -d)
+trap 'rm -r "$at"' EXIT
+git -C {repository} archive "$1" | tar -x -C "$at"
+{kubectl} kubectl kustomize "$at/$2"
+"""
 WHO: Final = {
     "GIT_AUTHOR_NAME": "ana",
     "GIT_AUTHOR_EMAIL": "ana@example.com",
@@ -21,39 +31,56 @@ WHO: Final = {
 
 
 class Repository:
-    """A real repository, by the real git."""
+    """A real repository, by the real git. `kubectl` is the program that is kubectl as well."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kubectl: Path) -> None:
         self.folder = folder
-        self.manifests = folder / FOLDER
-        self.manifests.mkdir(parents=True)
+        self._base, self._overlay = folder / "base", folder / FOLDER
+        for each in (self._base, self._overlay):
+            each.mkdir(parents=True)
         self._git("init", "--quiet", "--initial-branch=main")
+        self.render = folder.with_name("render")
+        """Prints what a folder comes to at a revision: the two are its arguments."""
+        words = {"repository": folder, "kubectl": kubectl}
+        quoted = {name: shlex.quote(str(path)) for name, path in words.items()}
+        self.render.write_text(RENDER.format(**quoted))
+        self.render.chmod(0o755)
 
     @property
     def head(self) -> str:
         """The newest commit."""
         return self._git("rev-parse", "HEAD").strip()
 
-    def commit(self, message: str, *bodies: Object) -> str:
-        """Commit these objects, a file each; gives the revision."""
-        for body in bodies:
-            text = yaml.safe_dump(dict(body), sort_keys=False)
-            (self.manifests / f"{body['kind'].lower()}.yaml").write_text(text)
-        self._git("add", "--all")
-        self._git("commit", "--quiet", f"--message={message}")
-        return self.head
+    def begin(self, *bodies: Object) -> str:
+        """Commit these objects as the base, a file each, and an overlay; gives the revision."""
+        files = [f"{body['kind'].lower()}.yaml" for body in bodies]
+        for name, body in zip(files, bodies, strict=True):
+            _write(self._base / name, body)
+        _write(self._base / "kustomization.yaml", {"resources": files})
+        _write(self._overlay / "kustomization.yaml", {"resources": ["../base"]})
+        return self._commit("The shop")
 
     def image(self, tag: str) -> str:
-        """Commit another image tag in the Deployment; gives the revision."""
-        file = self.manifests / "deployment.yaml"
-        body = yaml.safe_load(file.read_text())
-        container = body["spec"]["template"]["spec"]["containers"][0]
-        container["image"] = f"{container['image'].rpartition(':')[0]}:{tag}"
-        return self.commit(f"Ship {tag}", body)
+        """Commit another image tag in the overlay; gives the revision."""
+        images = [{"name": IMAGE, "newTag": tag}]
+        body = {"resources": ["../base"], "images": images}
+        _write(self._overlay / "kustomization.yaml", body)
+        return self._commit(f"Ship {tag}")
+
+    def rendered(self) -> list[Object]:
+        """Give what the overlay comes to at the newest commit."""
+        command = [str(self.render), self.head, FOLDER]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        return list(yaml.safe_load_all(done.stdout))
 
     def revert(self) -> str:
         """Take the newest commit back by another; gives the revision."""
         self._git("revert", "--no-edit", "HEAD")
+        return self.head
+
+    def _commit(self, message: str) -> str:
+        self._git("add", "--all")
+        self._git("commit", "--quiet", f"--message={message}")
         return self.head
 
     def _git(self, *arguments: str) -> str:
@@ -68,3 +95,7 @@ class Repository:
         )
         assert done.returncode == 0, f"git {arguments[0]}: {done.stderr}"
         return done.stdout
+
+
+def _write(file: Path, body: Object | dict[str, Any]) -> None:
+    file.write_text(yaml.safe_dump(dict(body), sort_keys=False))

@@ -1,6 +1,5 @@
 """What a button writes, sent to the real control plane by the account that Argo CD's server has."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +13,7 @@ from rollout.resources.writes import Create, Kind, Object, Patch, PatchType
 from tests import build
 from tests.controlplane.access import Access
 from tests.gitops.build import ARGO_CD
-from tests.gitops.manifests import ACCOUNT, FOLDER, config_map, kustomized
+from tests.gitops.manifests import ACCOUNT, FOLDER, config_map
 from tests.gitops.parts import answers
 from tests.install.installed import apply, install_rights
 from tests.scenarios.test_commits import await_
@@ -81,22 +80,6 @@ def test_the_cluster_takes_a_button_from_argo_cd_with_our_rights_and_not_without
     action = there.get(Kind.RELEASE, namespace, "web-v2")["spec"]["action"]
     assert (action["type"], action["by"]) == ("rollback", ACCOUNT)
     there.close()
-
-
-def test_the_settings_leave_what_else_is_in_the_config_map(control_plane: Access) -> None:
-    theirs: dict[str, Any] = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "argocd-cm", "namespace": "argocd"},
-        "data": {"url": "https://argocd.example.com"},
-    }
-    apply(control_plane, [ACCOUNT_OBJECTS[0], theirs])
-    (ours,) = kustomized("settings")
-    command = ("apply", "--server-side", "--field-manager=rollout", "-f", "-")
-    control_plane.kubectl(*command, stdin=json.dumps(ours))
-    said = control_plane.kubectl("get", "configmap", "argocd-cm", "-o", "json", namespace="argocd")
-    found = json.loads(said.stdout)["data"]
-    assert found == {**theirs["data"], **ours["data"]}
 
 
 def pressed(release: Object, settings: Path, name: str) -> Object:

@@ -1,14 +1,19 @@
 """Flux's own apply engine every second, while releases run on the real control plane."""
 
+import json
+import re
 import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from rollout.resources.release import Phase
 from rollout.resources.words import FLUX_DISABLED, FLUX_RECONCILE
 from rollout.resources.writes import Kind, Object
+from tests.gitops.build import FLUX
 from tests.gitops.delivery import ByFlux
+from tests.gitops.parts import answers
 from tests.gitops.test_argocd import (
     BAD,
     ENDS,
@@ -35,7 +40,10 @@ def test_the_git_loop(real: Server, namespace: str, tmp_path: Path) -> None:
         await_(lambda: ready(stage) == "WaitsForTemplate")
         stage.repository.image(GOOD)
         await_(lambda: running(stage, GOOD) and weight(stage) > 0)
+        ask(stage, "pause")
+        a_helm_release_would_take_the_selector_only(stage)
         the_service_is_left_alone(stage)
+        ask(stage, "resume")
         await_(lambda: outcome(stage) == ENDS[:1], 90)
         the_service_is_its_owners(stage)
         stage.repository.image(BAD)
@@ -47,6 +55,29 @@ def test_the_git_loop(real: Server, namespace: str, tmp_path: Path) -> None:
         assert image(target(stage)).endswith(GOOD)
         nothing_was_fought_over(stage)
         assert stage.stop_controller() == 0, stage.log()
+
+
+def ask(stage: ByFlux, action: str) -> None:
+    done = stage.cli(action, "web", "--reason", "to look at it")
+    assert done.returncode == 0, done.stderr
+
+
+def a_helm_release_would_take_the_selector_only(stage: ByFlux) -> None:
+    """What its drift detection finds, of the same objects, and what with the rules of the page."""
+    whole: dict[str, list[str]] = {
+        name: [] for name in ["Deployment/web", "Ingress/web", "Rollout/web", "Service/web"]
+    }
+    assert drift(stage, []) == {**whole, "Service/web": ["/spec/selector/pod-template-hash"]}
+    page = (Path(__file__).parents[2] / "docs" / "helm.md").read_text()
+    (shown,) = re.findall(r"```yaml\n(spec:\n  driftDetection:.*?)```", page, re.DOTALL)
+    assert drift(stage, yaml.safe_load(shown)["spec"]["driftDetection"]["ignore"]) == whole
+
+
+def drift(stage: ByFlux, rules: list[Object]) -> dict[str, list[str]]:
+    place = ("-kubeconfig", str(stage.server.kubeconfig), "-namespace", stage.namespace)
+    words = ["drift", *place, "-ignore", json.dumps(rules)]
+    (found,) = answers(FLUX, words, stage.repository.rendered())
+    return dict(found)
 
 
 def the_service_is_left_alone(stage: ByFlux) -> None:

@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pytest
 import yaml
@@ -14,12 +14,15 @@ from rollout.resources.action import Action, ActionType
 from rollout.resources.objects import annotations_of
 from rollout.resources.release import Phase, Release
 from rollout.resources.words import RESTORE
-from rollout.resources.writes import Object
+from rollout.resources.writes import Kind, Object
+from rollout.simulate.world import World
+from tests.engine.commits import commit
+from tests.engine.stories import Act, scale
 from tests.gitops import actions
 from tests.gitops.build import ARGO_CD
 from tests.gitops.manifests import ACCOUNT, FOLDER, config_map, kustomized
 from tests.gitops.parts import answers
-from tests.gitops.phases import pause_reasons, seen
+from tests.gitops.phases import COMMITS, as_the_controller_leaves_it, pause_reasons, seen
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
@@ -143,6 +146,41 @@ def test_a_deployment_that_is_kept_paused_is_healthy_until_a_newer_template_wait
         met.add(wanted)
         assert said["health"] == wanted, (spec["replicas"], status, said)
     assert met >= {"Suspended", "Healthy"}
+
+
+def test_at_zero_a_deployment_has_nothing_to_tell_by_and_its_rollout_tells(settings: Path) -> None:
+    before, after = at_zero(), at_zero(commit("v2"))
+    assert before.deployment["spec"]["template"] != after.deployment["spec"]["template"]
+    assert told_of_pods(before.deployment) == told_of_pods(after.deployment)
+    objects = dict(enumerate((*before, *after)))
+    shown = [said["health"] for _, said in judged(objects, settings)]
+    assert shown == ["Healthy", "Healthy", "Healthy", "Progressing"]
+
+
+class Pair(NamedTuple):
+    """The two of a service that Git has and that a person looks at."""
+
+    deployment: Object
+    rollout: Object
+
+
+def at_zero(act: Act = lambda _: None) -> Pair:
+    """A Deployment that is kept paused, after it was scaled to 0 and something was done then."""
+    world = World(COMMITS["a commit goes out"].objects())
+    for do in (lambda _: None, scale(0), act):
+        do(world)
+        world.live("web", until=lambda: not world.one_round("web")[0])
+    found = [world.get(kind, "web") for kind in (Kind.DEPLOYMENT, Kind.ROLLOUT)]
+    deployment, rollout = (one for one in found if one is not None)
+    assert deployment["spec"]["paused"] is True
+    return Pair(deployment, as_the_controller_leaves_it(world, rollout))
+
+
+def told_of_pods(deployment: Object) -> tuple[Object, Object]:
+    """All that a Deployment says of its pods, and what it was noted down with."""
+    status = {key: said for key, said in deployment["status"].items() if key != "conditions"}
+    del status["observedGeneration"]
+    return status, annotations_of(deployment)
 
 
 def test_a_release_has_the_buttons_that_the_controller_would_answer(

@@ -71,7 +71,7 @@ def _take(stage: Stage, instruction: str, rest: str) -> None:
         case "COPY":
             stage.steps.append((instruction, rest))
         case "ENV":
-            stage.environment |= dict(word.split("=", 1) for word in shlex.split(rest))
+            stage.environment |= _pairs(stage, rest)
         case "USER":
             stage.user = rest
         case "ENTRYPOINT" | "CMD":
@@ -88,8 +88,12 @@ def _tell(stage: Stage, instruction: str, rest: str) -> None:
     if instruction == "ARG":
         stage.arguments |= _argument(instruction, rest)
     else:
-        said = Template(rest).substitute(stage.arguments)
-        stage.labels |= dict(word.split("=", 1) for word in shlex.split(said))
+        stage.labels |= _pairs(stage, rest)
+
+
+def _pairs(stage: Stage, rest: str) -> dict[str, str]:
+    said = Template(rest).substitute(stage.arguments)
+    return dict(word.split("=", 1) for word in shlex.split(said))
 
 
 def _without_options(command: str) -> str:

@@ -1,4 +1,4 @@
-"""The image without Docker: built by the Dockerfile's own commands, run as its user.
+"""An image without Docker: built by its Dockerfile's own commands, run as its user.
 
 A mount namespace stands for the container: `/opt` is the image's, Python is the machine's (so what
 the last stage does to that of its base is not done to it), and when it runs, every file system is
@@ -17,11 +17,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from tests.install.dockerfile import Stage, stages
 from tests.install.installed import ROOT
 from tests.programs.program import cache_folder
+
+Steps: TypeAlias = Sequence[tuple[str, str]]
 
 BUILD_SECONDS: Final = 900
 """Mostly for installing the requirements the first time; half a minute on an idle machine."""
@@ -30,7 +32,8 @@ NAMESPACE: Final = [
     *([] if os.geteuid() == 0 else ["--map-root-user"]),
 ]
 SYSTEM: Final = "/usr/local/bin:/usr/bin:/bin"
-EVERYTHING: Final = ("COPY", ". .")
+SAMPLE: Final = ROOT / "manifests" / "examples" / "gemini-agent" / "service"
+"""What the sample service's image is built from; everything else is for our own."""
 MOVED: Final = "/opt/python/bin"
 READ_ONLY: Final = """
 for place in $(cut -d' ' -f5 /proc/self/mountinfo); do
@@ -78,22 +81,29 @@ class Image:
         )
 
 
-def build(folder: Path) -> Image:
-    """Build the image below `folder`. Raises AssertionError with the output when that fails."""
-    first, last = stages(ROOT / "Dockerfile")
+def build(folder: Path, source: Path = ROOT) -> Image:
+    """Build the image of a source below `folder`. Raises AssertionError with the output."""
+    first, last = stages(source / "Dockerfile")
     context, place = folder / "context", folder / "opt"
-    take_context(context)
-    early = first.steps.index(EVERYTHING)
-    shutil.copytree(_requirements(first, context), place, symlinks=True)
-    _play(first, first.steps[early:], context, place)
+    take_context(context, source)
+    early, late = _halves(first)
+    shutil.copytree(_requirements(first, early, context), place, symlinks=True)
+    _play(first, late, context, place)
     _keep(place, last)
     return Image(place, last)
 
 
-def _requirements(stage: Stage, context: Path) -> Path:
+def _halves(stage: Stage) -> tuple[Steps, Steps]:
+    """Part what installs the requirements from what comes with our own code, copied last."""
+    copies = [place for place, (kind, _) in enumerate(stage.steps) if kind == "COPY"]
+    return stage.steps[: copies[-1]], stage.steps[copies[-1] :]
+
+
+def _requirements(stage: Stage, early: Steps, context: Path) -> Path:
     """Play what comes before our own code once, and keep it, as Docker keeps its layers."""
-    early = stage.steps[: stage.steps.index(EVERYTHING)]
-    parts = [str(early), sys.version, *(file.read_text() for file in context.glob(".ci/*"))]
+    copied = [context / rest.split()[0] for kind, rest in early if kind == "COPY"]
+    files = [file for place in copied for file in (*place.glob("*"), place) if file.is_file()]
+    parts = [str(early), sys.version, *(file.read_text() for file in sorted(files))]
     layer = cache_folder() / f"image-{hashlib.sha256(''.join(parts).encode()).hexdigest()[:16]}"
     with layer.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -106,7 +116,7 @@ def _requirements(stage: Stage, context: Path) -> Path:
     return layer
 
 
-def _play(stage: Stage, steps: Sequence[tuple[str, str]], context: Path, place: Path) -> None:
+def _play(stage: Stage, steps: Steps, context: Path, place: Path) -> None:
     script = ["set -e", _kept_seen(place), *_mounts(place)]
     script += [f"mkdir -p {stage.workdir}", f"cd {stage.workdir}"]
     script += [rest if kind == "RUN" else _copy(context, rest) for kind, rest in steps]
@@ -127,23 +137,24 @@ def _play(stage: Stage, steps: Sequence[tuple[str, str]], context: Path, place: 
     assert build.returncode == 0, output
 
 
-def take_context(folder: Path) -> None:
-    """Copy what .dockerignore lets through."""
-    for line in (ROOT / ".dockerignore").read_text().splitlines():
+def take_context(folder: Path, source: Path = ROOT) -> None:
+    """Copy what the .dockerignore of a source lets through."""
+    for line in (source / ".dockerignore").read_text().splitlines():
         if not line.startswith("!"):
             assert line in {"*", "**/__pycache__"}, f"teach tests/install to play {line}"
             continue
-        source, target = ROOT / line[1:], folder / line[1:]
+        found, target = source / line[1:], folder / line[1:]
         target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        if found.is_dir():
+            shutil.copytree(found, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copyfile(source, target)
+            shutil.copyfile(found, target)
 
 
 def _copy(context: Path, rest: str) -> str:
     source, target = rest.split()
-    return f"mkdir -p {target} && cp -a {context / source}/. {target}"
+    inside = "/." if (context / source).is_dir() else ""
+    return f"mkdir -p {target} && cp -a {context / source}{inside} {target}"
 
 
 def _keep(place: Path, last: Stage) -> None:

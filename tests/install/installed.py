@@ -37,7 +37,7 @@ class Loader(yaml.SafeLoader):
 
 Loader.add_constructor("tag:yaml.org,2002:value", lambda _, node: node.value)
 Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"-?\d+e[-+]?\d+"), list("-0123456789")
+    "tag:yaml.org,2002:float", re.compile(r"-?\d+e[-+]?\d+$"), list("-0123456789")
 )
 
 

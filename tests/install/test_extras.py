@@ -11,6 +11,7 @@ from tests.controlplane.access import Access
 from tests.foreign import install_foreign
 from tests.install.grounds import until
 from tests.install.installed import install_rights
+from tests.install.policies import Pod, Policy
 
 BODIES: Final = {(one["kind"], one["metadata"]["name"]): one for one in objects(extras=list(Extra))}
 POLICY: Final = BODIES["NetworkPolicy", "rollout-controller"]
@@ -22,28 +23,15 @@ PORTS: Final = {
 }
 
 
+HERE: Final = Policy(POLICY, PORTS)
+POD_ELSEWHERE: Final = Pod("shop")
+OUTSIDE: Final = "192.0.2.7"
+"""Such as a node, which is no pod."""
+
+
 def allows(side: str, port: int, protocol: str = "TCP", *, pod: bool = False) -> bool:
-    """Whether the policy lets something through, to or from a pod of the cluster or (else) others.
-
-    As the API defines it: a rule without peers is for all, one without ports for all ports.
-    """
-    peers = {"ingress": "from", "egress": "to"}[side]
-    return any(
-        _reaches(rule.get(peers), pod=pod) and _opens(rule.get("ports"), port, protocol)
-        for rule in POLICY["spec"][side]
-    )
-
-
-def _reaches(peers: list[dict[str, Any]] | None, *, pod: bool) -> bool:
-    return not peers or (pod and {"namespaceSelector": {}} in peers)
-
-
-def _opens(ports: list[dict[str, Any]] | None, port: int, protocol: str) -> bool:
-    return not ports or any(
-        one.get("protocol", "TCP") == protocol
-        and ("port" not in one or PORTS.get(one["port"], one["port"]) == port)
-        for one in ports
-    )
+    """Whether something is let through, to or from a pod of the cluster or (else) others."""
+    return HERE.allows(side, POD_ELSEWHERE if pod else OUTSIDE, port, protocol)
 
 
 def test_the_policy_is_for_the_controllers_pods_both_ways() -> None:

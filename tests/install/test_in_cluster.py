@@ -26,8 +26,8 @@ from tests.controlplane.access import Access
 from tests.controlplane.cluster import ControlPlane
 from tests.install.image import Image, build
 from tests.install.installed import ACCOUNT
-from tests.install.pages import command
 from tests.install.pods import Pod
+from tests.person import Person, command
 
 pytestmark = [pytest.mark.system, pytest.mark.controlplane, pytest.mark.timeout(1200)]
 SYSTEM = "rollout-system"
@@ -37,6 +37,10 @@ SHOP = "shop"
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    """As the page has Docker make it: what the Dockerfile says is done without one."""
+    *build_it, tag, context = shlex.split(command("docs/install.md", "docker build"))
+    assert (build_it, context) == (["docker", "build", "-t"], ".")
+    assert f"--image {tag} " in command("docs/install.md", "rollout install --image")
     return build(tmp_path_factory.mktemp("image"))
 
 
@@ -167,19 +171,21 @@ def weight(cluster: HttpCluster, name: str) -> int:
 
 
 def test_installed_by_one_apply_its_pods_ship_and_take_over(
-    plane: Access, image: Image, cluster: HttpCluster, kubelet: Kubelet
+    plane: Access, image: Image, cluster: HttpCluster, kubelet: Kubelet, tmp_path: Path
 ) -> None:
     since = plane.audit_position()
-    applied = rollout(plane, image, command("install.md", "rollout install --image"))
+    shown = command("docs/install.md", "rollout install --image")
+    assert shown == command("README.md", "rollout install --image")
+    applied = rollout(plane, image, shown)
     assert applied.stderr == "", "no warning, of Pod Security or other"
     pods = run_pods(plane, image, cluster, kubelet)
     shown = kubectl(
-        plane, command("install.md", "kubectl --namespace rollout-system rollout status")
+        plane, command("docs/install.md", "kubectl --namespace rollout-system rollout status")
     )
     assert "successfully rolled out" in shown
     check_pods(plane, image, pods)
     first = until(lambda: leader(cluster, pods), "one leads")
-    kubectl(plane, command("install.md", "kubectl --namespace rollout-system get lease"))
+    kubectl(plane, command("docs/install.md", "kubectl --namespace rollout-system get lease"))
     (second,) = [pod for pod in pods if pod is not first]
 
     open_shop(cluster)
@@ -194,15 +200,17 @@ def test_installed_by_one_apply_its_pods_ship_and_take_over(
 
         assert first.stop() == 0, first.log()
         until(lambda: leader(cluster, pods) is second, "the other one leads", 10)
-        on_call = ("--clusterrole=rollout-on-call", "--user=bob")
-        plane.kubectl("create", "rolebinding", "bob", *on_call, namespace=SHOP)
-        actions = f"releases/{name}/actions"
-        until(lambda: ask(plane, second, "bob", actions, type="rollback").is_success, "allowed")
-        refused = ask(plane, second, "bob", actions, type="promote")
+        on_call = "--clusterrole=rollout-on-call"
+        who = ("--user=bob", "--serviceaccount=default:on-call")
+        plane.kubectl("create", "serviceaccount", "on-call")
+        plane.kubectl("create", "rolebinding", "on-call", on_call, *who, namespace=SHOP)
+        goes_back(plane, second, tmp_path)
+        refused = ask(plane, second, "bob", f"releases/{name}/actions", type="promote")
         assert refused.status_code == HTTPStatus.FORBIDDEN
         until(lambda: status(cluster, name).get("phase") == "RolledBack", "rolled back")
         action = cluster.get(Kind.RELEASE, SHOP, name)["spec"]["action"]
-        assert (action["type"], action["by"]) == ("rollback", "bob")
+        by = "system:serviceaccount:default:on-call"
+        assert (action["type"], action["by"]) == ("rollback", by)
     assert second.stop() == 0, second.log()
 
     ours = [call for call in plane.audit(since) if call.user == ACCOUNT]
@@ -211,9 +219,24 @@ def test_installed_by_one_apply_its_pods_ship_and_take_over(
     remove(plane, image, cluster)
 
 
+def goes_back(plane: Access, pod: Pod, folder: Path) -> None:
+    """Type what the page on commands shows for somebody without a kubeconfig, as soon as it may."""
+    person = Person.at(folder / "desk", plane.program)
+    person.environment["KUBECONFIG"] = str(plane.kubeconfig)
+    door, back = command("docs/cli.md", "export"), command("docs/cli.md", "rollout rollback")
+    script = f"{door}\n{back}"
+    for theirs, ours in (
+        ("https://rollout.example.com", f"http://{pod.address}:8080"),
+        ("checkout", "web"),
+    ):
+        assert theirs in script
+        script = script.replace(theirs, ours)
+    until(lambda: person.types(script).returncode == 0, "allowed")
+
+
 def remove(plane: Access, image: Image, cluster: HttpCluster) -> None:
     """What users had is there as before, and nothing of ours."""
-    shown = shlex.split(command("install.md", "rollout uninstall --yes"))
+    shown = shlex.split(command("docs/install.md", "rollout uninstall --yes"))
     folder = administrators(plane, image.folder.parent / "admin")
     run = image.command([*shown, "--kubeconfig", f"{RUN}/kubeconfig"], {}, {RUN: folder})
     done = subprocess.run(run, check=False, timeout=120, capture_output=True, text=True)

@@ -143,7 +143,7 @@ def test_one_query_asks_for_all_counters_at_one_moment() -> None:
     assert query["time"] == [f"{NOW.timestamp():.3f}"]
     (text,) = query["query"]
     assert text.count("label_replace") == 3
-    pods = "(?:web\\\\-aaa\\\\-1)|(?:web\\\\-bbb\\\\-1)"
+    pods = "(?:web-aaa-1)|(?:web-bbb-1)"
     assert f'http_requests_total{{code=~"5..",namespace="shop",pod=~"{pods}"}}' in text
     assert "rate(" not in text
 
@@ -175,6 +175,7 @@ def measured(server: Server, query: str) -> Outcome:
         ("vector(7)", 7),
         ("3", 3),
         ('label_replace(vector(1), "on", "${service}/${track}/${hash}", "", "")', 1),
+        ('vector(7) or up{pod=~"${pods}",exported_service=~"${canary}"}', 7),
     ],
 )
 def test_scalar_and_single_series_are_values(server: Server, query: str, value: float) -> None:

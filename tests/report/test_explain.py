@@ -75,6 +75,31 @@ def test_a_step_says_what_comes_next_and_when() -> None:
     assert "Next: 20 %, in 40s at the soonest, after a Pass." in said
 
 
+@pytest.mark.parametrize(
+    ("marks", "soonest"),
+    [({"weight": NOW - timedelta(minutes=2)}, "at the next look"), ({}, "when traffic is on it")],
+)
+def test_a_step_that_may_pass_now_names_no_time(marks: dict[str, datetime], soonest: str) -> None:
+    said = told(phase=Phase.PROGRESSING, since=NOW, started_at=NOW, marks=marks)
+    assert f"Next: 20 %, {soonest}, after a Pass." in said
+
+
+@pytest.mark.parametrize(
+    ("approval", "what"), [({"approval": {}}, "a person is asked"), ({}, "the cutover")]
+)
+def test_a_preview_says_what_it_counts_for(approval: dict[str, object], what: str) -> None:
+    strategy = Strategy.model_validate({"blueGreen": approval})
+    said = told(strategy, phase=Phase.PROGRESSING, since=NOW, started_at=NOW)
+    assert f"Next: {what}, when enough requests on stable are counted" in said
+
+
+def test_a_sentence_is_said_once() -> None:
+    verdict = {"result": "Fail", "message": "errors 9 % against 0 %", "at": NOW}
+    said = told(phase=Phase.ROLLING_BACK, message="errors 9 % against 0 %", verdict=verdict)
+    assert said.count("errors 9 %") == 1
+    assert "Verdict: Fail." in said
+
+
 def test_a_pause_names_the_three_ways_on() -> None:
     said = told(phase=Phase.PAUSED, since=NOW)
     assert all(f"`rollout {way}`" in said for way in ("resume", "promote", "rollback"))

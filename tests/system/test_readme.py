@@ -1,5 +1,6 @@
 """What the README shows is run: the demo from a fresh environment, as a reader would."""
 
+import os
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.person import command
 from tests.terminal import on_terminal
 
 ROOT = Path(__file__).parent.parent.parent
@@ -15,11 +17,11 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 
 def test_the_first_command_of_the_readme_shows_the_demo(tmp_path: Path) -> None:
-    command = next(
-        line for line in (ROOT / "README.md").read_text().splitlines() if "rollout demo" in line
+    here = (
+        command("README.md", "python3 -m venv")
+        .replace(".venv", str(tmp_path / "venv"))
+        .replace("python3", sys.executable)
     )
-    assert command.startswith("python3 -m venv .venv && ")
-    here = command.replace(".venv", str(tmp_path / "venv")).replace("python3", sys.executable)
     install, _, demo = here.rpartition(" && ")
     subprocess.run(install, shell=True, cwd=ROOT, check=True, timeout=200)  # noqa: S602
     began = time.monotonic()
@@ -29,6 +31,26 @@ def test_the_first_command_of_the_readme_shows_the_demo(tmp_path: Path) -> None:
     assert re.search(r"\d+ requests were sent, 0 were lost", shown.text)
     assert "RolledBack" in shown.text
     check_live(shown.frames)
+    check_installed(tmp_path)
+
+
+def check_installed(folder: Path) -> None:
+    """What the page on installing shows does the same, in the environment that is there now."""
+    lines = [
+        command("docs/install.md", "python3 -m venv"),
+        command("docs/install.md", "mkdir"),
+        command("docs/install.md", "rollout completion"),
+    ]
+    script = "\n".join(lines).replace(".venv", str(folder / "venv"))
+    subprocess.run(
+        ["bash", "-euc", script.replace("python3", sys.executable)],
+        cwd=ROOT,
+        env={**os.environ, "HOME": str(folder)},
+        check=True,
+        timeout=200,
+    )
+    written = folder / ".local" / "share" / "bash-completion" / "completions" / "rollout"
+    assert "complete " in written.read_text()
 
 
 def check_live(frames: list[str]) -> None:

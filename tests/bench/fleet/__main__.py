@@ -18,7 +18,7 @@ from typing import Final
 from rollout.resources.action import ActionType
 from rollout.resources.release import Phase
 from tests.bench.fleet.figures import counted, since, since_command, since_verdict
-from tests.bench.fleet.fleet import INTERVAL, Fleet
+from tests.bench.fleet.fleet import HOLD, INTERVAL, Fleet
 
 IDLE_SECONDS: Final = 30.0
 SINGLE: Final = 10
@@ -31,11 +31,16 @@ def main() -> None:
     parser.add_argument("sizes", nargs="*", type=int, default=[1, 50, 200])
     parser.add_argument("--per-namespace", type=int, default=10, help="services in a namespace")
     parser.add_argument("--workers", default="4", help="of the controller")
+    parser.add_argument("--hold", type=float, default=HOLD, help="seconds of a step and the bake")
+    parser.add_argument(
+        "--idle", type=float, default=IDLE_SECONDS, help="seconds without a release"
+    )
     arguments = parser.parse_args()
     print(f"rollout --help          median {_median(['--help']):6.2f} s")
     for size in arguments.sizes:
-        with Fleet(size, arguments.per_namespace, ("--workers", arguments.workers)) as fleet:
-            _size(fleet, size)
+        controller = ("--workers", arguments.workers)
+        with Fleet(size, arguments.per_namespace, controller, arguments.hold) as fleet:
+            _size(fleet, size, arguments.idle)
 
 
 def _median(arguments: list[str]) -> float:
@@ -50,10 +55,10 @@ def _median(arguments: list[str]) -> float:
     return median(once() for _ in range(5))
 
 
-def _size(fleet: Fleet, size: int) -> None:
+def _size(fleet: Fleet, size: int, idle: float) -> None:
     print(f"\n{size} releases at once")
     time.sleep(5)  # the controller's own start: lists, first looks
-    _idle(fleet)
+    _idle(fleet, idle)
     _good(fleet, size)
     _commanded(fleet)
     _bad(fleet)
@@ -63,12 +68,12 @@ def _size(fleet: Fleet, size: int) -> None:
     _say("rollout status", f"median {_median(asked):7.3f} s")
 
 
-def _idle(fleet: Fleet) -> None:
+def _idle(fleet: Fleet, seconds: float) -> None:
     position, cpu = fleet.plane.access.audit_position(), fleet.cpu()
-    time.sleep(IDLE_SECONDS)
+    time.sleep(seconds)
     calls = counted(fleet.plane.access.audit(position))
-    _say(f"calls in {IDLE_SECONDS:.0f} s idle", f"{calls.total()} {dict(calls) or ''}")
-    _say("CPU while idle", f"{(fleet.cpu() - cpu) / IDLE_SECONDS * 100:.1f} %")
+    _say(f"calls in {seconds:.0f} s idle", f"{calls.total()} {dict(calls) or ''}")
+    _say("CPU while idle", f"{(fleet.cpu() - cpu) / seconds * 100:.1f} %")
 
 
 def _good(fleet: Fleet, size: int) -> None:

@@ -34,7 +34,9 @@ PEOPLE: Final = 8
 """Connections from which commands come at once."""
 INTERVAL: Final = 5.0
 """Seconds between two readings of metrics, as on the bench of the others."""
-STEPS: Final = ({"weight": 10, "minDuration": "10s"}, {"weight": 50, "minDuration": "10s"})
+HOLD: Final = 10.0
+"""Seconds of each step, and of the bake."""
+WEIGHTS: Final = (10, 50)
 PATIENCE: Final = 600.0
 
 CONFIG: Final[dict[str, Any]] = {
@@ -46,11 +48,16 @@ class Fleet:
     """So many services, ten to a namespace. Use it as a context manager."""
 
     def __init__(
-        self, count: int, per_namespace: int = 10, controller: tuple[str, ...] = ()
+        self,
+        count: int,
+        per_namespace: int = 10,
+        controller: tuple[str, ...] = (),
+        hold: float = HOLD,
     ) -> None:
         """Prepare it; `controller` are further arguments of the controller process."""
         self.services = [(f"team-{i // per_namespace}", f"app-{i}") for i in range(count)]
         self._arguments = controller
+        self._hold = f"{hold:g}s"
         self._stack = ExitStack()
         self.plane: ControlPlane
         self.exporter: Exporter
@@ -149,10 +156,11 @@ class Fleet:
             "metrics": [{"name": "errors", "kind": "Ratio"}],
             "provider": {"kind": "Prometheus", "address": self.prometheus.address},
         }
-        times = {"bake": "10s", "drain": "1s", "progressDeadline": "600s"}
+        steps = [{"weight": weight, "minDuration": self._hold} for weight in WEIGHTS]
+        times = {"bake": self._hold, "drain": "1s", "progressDeadline": "600s"}
         spec = {
             "target": {"deployment": name},
-            "strategy": {"canary": {"steps": list(STEPS), **times}},
+            "strategy": {"canary": {"steps": steps, **times}},
             "policy": {"inline": policy},
         }
         kind = {"apiVersion": API_VERSION, "kind": "Rollout", "metadata": {"name": name}}

@@ -48,11 +48,19 @@ type syncer struct {
 	app        *v1alpha1.Application
 	overrides  map[string]v1alpha1.ResourceOverride
 	repository string
+	render     string
+	rendered   rendered
 	everything bool
 	config     *rest.Config
 	cache      cache.ClusterCache
 	kubectl    kube.Kubectl
 	attempted  string
+}
+
+// rendered is what the repo server keeps of a revision: the manifests that Kustomize makes of it.
+type rendered struct {
+	revision string
+	content  []byte
 }
 
 // compared is the outcome of a comparison (comparisonResult of Argo CD's controller).
@@ -68,6 +76,7 @@ func syncForever(arguments []string) error {
 	application := flags.String("application", "", "file with the Application")
 	configMap := flags.String("config-map", "", "file with argocd-cm")
 	repository := flags.String("repository", "", "folder of the Git repository")
+	render := flags.String("render", "", "program that prints what a folder comes to at a revision")
 	namespace := flags.String("namespace", "", "namespace instead of the Application's")
 	every := flags.Duration("every", time.Second, "time between two looks")
 	everything := flags.Bool("everything", false, "apply all objects each time, in sync or not")
@@ -76,7 +85,7 @@ func syncForever(arguments []string) error {
 	if err != nil {
 		return err
 	}
-	s.repository, s.everything = *repository, *everything
+	s.repository, s.render, s.everything = *repository, *render, *everything
 	if err := s.cache.EnsureSynced(); err != nil {
 		return err
 	}
@@ -190,32 +199,24 @@ func (s *syncer) healthOf(live *unstructured.Unstructured) string {
 	return string(status.Status)
 }
 
-// manifests reads what HEAD has in the Application's folder, and marks each object as Argo CD does.
+// manifests gives what the Application's folder comes to at HEAD, each object marked as Argo CD does.
 func (s *syncer) manifests() ([]*unstructured.Unstructured, string, error) {
 	revision, err := s.git("rev-parse", "HEAD")
 	if err != nil {
 		return nil, "", err
 	}
 	revision = strings.TrimSpace(revision)
-	folder := path.Clean(s.app.Spec.Source.Path)
-	names, err := s.git("ls-tree", "-r", "--name-only", revision, "--", folder)
+	if s.rendered.revision != revision {
+		command := exec.Command(s.render, revision, path.Clean(s.app.Spec.Source.Path))
+		content, err := command.Output()
+		if err != nil {
+			return nil, revision, fmt.Errorf("%s %s: %w", s.render, revision, err)
+		}
+		s.rendered = rendered{revision: revision, content: content}
+	}
+	found, err := kube.SplitYAML(s.rendered.content)
 	if err != nil {
 		return nil, revision, err
-	}
-	var found []*unstructured.Unstructured
-	for _, name := range strings.Fields(names) {
-		if !strings.HasSuffix(name, ".yaml") {
-			continue
-		}
-		content, err := s.git("show", revision+":"+name)
-		if err != nil {
-			return nil, revision, err
-		}
-		objects, err := kube.SplitYAML([]byte(content))
-		if err != nil {
-			return nil, revision, fmt.Errorf("%s: %w", name, err)
-		}
-		found = append(found, objects...)
 	}
 	for _, obj := range found {
 		if err := s.mark(obj); err != nil {

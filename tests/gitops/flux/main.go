@@ -1,17 +1,20 @@
-// Program flux is the parts of Flux that meet a release, in one file.
+// Program flux is the parts of Flux that meet a release, in one place.
 //
 // The first argument names the part: `status` says what kstatus, by which Flux waits for health,
-// makes of objects; `apply` keeps a namespace as a folder has it, by Flux's own apply engine with
-// the options of its kustomize-controller.
+// makes of objects; `apply` keeps a namespace as a folder of a Git repository has it, by Flux's own
+// apply engine with the options of its kustomize-controller; `drift` says what its helm-controller
+// would correct.
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
+	"os/exec"
+	"strings"
 	"time"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
@@ -29,7 +32,7 @@ const (
 
 func main() {
 	if len(os.Args) < 2 {
-		fail(fmt.Errorf("usage: flux status|apply [flags]"))
+		fail(fmt.Errorf("usage: flux status|apply|drift [flags]"))
 	}
 	var err error
 	switch os.Args[1] {
@@ -37,8 +40,10 @@ func main() {
 		err = statuses()
 	case "apply":
 		err = applyForever(os.Args[2:])
+	case "drift":
+		err = drift(os.Args[2:])
 	default:
-		err = fmt.Errorf("there is no part %q: status or apply", os.Args[1])
+		err = fmt.Errorf("there is no part %q: status, apply or drift", os.Args[1])
 	}
 	if err != nil {
 		fail(err)
@@ -84,7 +89,10 @@ type told struct {
 func applyForever(arguments []string) error {
 	flags := flag.NewFlagSet("apply", flag.ExitOnError)
 	kubeconfig := flags.String("kubeconfig", "", "file to reach the cluster with")
-	folder := flags.String("folder", "", "folder with the manifests")
+	from := &source{}
+	flags.StringVar(&from.repository, "repository", "", "folder of the Git repository")
+	flags.StringVar(&from.render, "render", "", "program that prints what a folder comes to at a revision")
+	flags.StringVar(&from.folder, "folder", "", "folder with the manifests, in the repository")
 	namespace := flags.String("namespace", "", "namespace that they go to")
 	every := flags.Duration("every", time.Second, "time between two applies")
 	_ = flags.Parse(arguments)
@@ -100,7 +108,7 @@ func applyForever(arguments []string) error {
 	manager := ssa.NewResourceManager(reach, nil, ssa.Owner{Field: controller, Group: group})
 	encoder := json.NewEncoder(os.Stdout)
 	for ticker := time.NewTicker(*every); ; <-ticker.C {
-		said, err := apply(manager, *folder, *namespace)
+		said, err := apply(manager, from, *namespace)
 		if err != nil {
 			said.Error = err.Error()
 		}
@@ -110,9 +118,9 @@ func applyForever(arguments []string) error {
 	}
 }
 
-func apply(manager *ssa.ResourceManager, folder, namespace string) (told, error) {
+func apply(manager *ssa.ResourceManager, from *source, namespace string) (told, error) {
 	said := told{Changed: []string{}, Skipped: []string{}}
-	objects, err := manifests(folder)
+	objects, err := from.manifests()
 	if err != nil {
 		return said, err
 	}
@@ -135,25 +143,27 @@ func apply(manager *ssa.ResourceManager, folder, namespace string) (told, error)
 	return said, err
 }
 
-func manifests(folder string) ([]*unstructured.Unstructured, error) {
-	names, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
+// source is a repository, and what kustomize-controller makes of its newest revision.
+type source struct {
+	repository, render, folder string
+	revision                   string
+	content                    []byte
+}
+
+// manifests gives what the folder comes to at HEAD.
+func (s *source) manifests() ([]*unstructured.Unstructured, error) {
+	answer, err := exec.Command("git", "-C", s.repository, "rev-parse", "HEAD").Output()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("git rev-parse: %w", err)
 	}
-	found := []*unstructured.Unstructured{}
-	for _, name := range names {
-		file, err := os.Open(name)
+	if revision := strings.TrimSpace(string(answer)); revision != s.revision {
+		content, err := exec.Command(s.render, revision, s.folder).Output()
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s %s: %w", s.render, revision, err)
 		}
-		objects, err := ssautils.ReadObjects(file)
-		_ = file.Close()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		found = append(found, objects...)
+		s.revision, s.content = revision, content
 	}
-	return found, nil
+	return ssautils.ReadObjects(bytes.NewReader(s.content))
 }
 
 // options are those of kustomize-controller (KustomizationReconciler.apply).

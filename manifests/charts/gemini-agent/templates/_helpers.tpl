@@ -22,13 +22,13 @@
 
 {{/* By these a Deployment knows its pods. They never change, and nothing of the chart's version is in them. */}}
 {{- define "gemini-agent.selector" -}}
-app: {{ include "gemini-agent.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app: {{ include "gemini-agent.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "gemini-agent.redisSelector" -}}
 app.kubernetes.io/name: redis
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "gemini-agent.partOf" -}}
@@ -39,14 +39,14 @@ app.kubernetes.io/component: ai-agents
 {{/* Labels of objects, not of pods: with the chart's version on pods its update would be a release. */}}
 {{- define "gemini-agent.labels" -}}
 {{ include "gemini-agent.partOf" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
 {{- end -}}
 
 {{- define "gemini-agent.metadata" -}}
-name: {{ include "gemini-agent.fullname" . }}
-namespace: {{ .Release.Namespace }}
+name: {{ include "gemini-agent.fullname" . | quote }}
+namespace: {{ .Release.Namespace | quote }}
 labels:
   {{- include "gemini-agent.labels" . | nindent 2 }}
 {{- end -}}
@@ -125,11 +125,11 @@ labels:
 {{- $root := index . 0 -}}
 {{- $variable := index . 1 -}}
 {{- with include "gemini-agent.redisSecret" $root }}
-- name: {{ $variable }}
+- name: {{ $variable | quote }}
   valueFrom:
     secretKeyRef:
-      name: {{ . }}
-      key: {{ $root.Values.redis.auth.existingSecretPasswordKey }}
+      name: {{ . | quote }}
+      key: {{ $root.Values.redis.auth.existingSecretPasswordKey | quote }}
 {{- end }}
 {{- end -}}
 

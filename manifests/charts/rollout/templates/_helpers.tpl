@@ -1,7 +1,7 @@
 {{/* Labels of objects, not of pods: with the chart's version on pods its update would restart them. */}}
 {{- define "rollout.chartLabels" -}}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | quote }}
 {{- end -}}
 
 {{- define "rollout.selector" -}}
@@ -10,7 +10,7 @@ app.kubernetes.io/name: rollout-controller
 
 {{- define "rollout.metadata" -}}
 name: rollout-controller
-namespace: {{ .Release.Namespace }}
+namespace: {{ .Release.Namespace | quote }}
 labels:
   app.kubernetes.io/part-of: rollout
   {{- include "rollout.chartLabels" . | nindent 2 }}

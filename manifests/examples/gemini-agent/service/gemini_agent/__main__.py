@@ -41,6 +41,7 @@ def serve(settings: Settings) -> None:
         log_config=None,
         timeout_graceful_shutdown=STOP_SECONDS,
         timeout_keep_alive=KEEP_SECONDS,
+        forwarded_allow_ips=list(settings.proxies),
     )
     uvicorn.Server(config).run()
 

@@ -1,6 +1,8 @@
 """What the service does: a prompt in, an answer out, within a client's limit and once per prompt.
 
-Redis is a help and no need: when it is away, answers are given anew and nobody is refused.
+Redis is a help and no need: when it goes away, answers are given anew, nobody is refused, and pods
+stay ready, for all of them would leave their Service at once. Only a pod that has never reached it
+is not ready: what it was told of Redis may be wrong, and then no release should go on with it.
 """
 
 import asyncio
@@ -59,6 +61,7 @@ class Agent:
         self._memory = memory
         self._measures = measures
         self._chance = chance
+        self._reached = False
 
     async def ask(self, prompt: Prompt, client: str) -> Answer:
         """Answer a prompt. Raises TooManyRequestsError and DialledError."""
@@ -80,11 +83,15 @@ class Agent:
         """Give why no request should come here now; None when all is well."""
         if self._settings.dials.never_ready:
             return "never ready, as dialled"
+        return None if self._reached else await self._reach()
+
+    async def _reach(self) -> str | None:
         try:
             await self._memory.check()
         except RedisError as error:
             log.warning("not ready: %s", error)
             return f"redis at {self._settings.redis_host} does not answer"
+        self._reached = True
         return None
 
     async def _admit(self, client: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from typing import Any, Final, TypeVar
 
 from gemini_agent.logs import FORMATS
@@ -10,6 +11,11 @@ N = TypeVar("N", int, float)
 SWITCHES: Final = {"true": True, "false": False}
 LOG_LEVELS: Final = frozenset({"DEBUG", "INFO", "WARNING", "ERROR"})
 PORTS: Final = 65535
+PRIVATE: Final = (
+    *("127.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"),
+    *("::1/128", "fc00::/7"),
+)
+"""Where the proxies in front of a pod are: addresses that nobody has in the internet."""
 
 
 class SettingError(ValueError):
@@ -64,6 +70,9 @@ class Settings:
     """Requests that one client may make in a window; 0: as many as it likes."""
     rate_window: int = 60
     """Seconds."""
+    proxies: tuple[str, ...] = PRIVATE
+    """Networks whose word in X-Forwarded-For is taken: the client is the last address in it that
+    is in none of them. Who may connect at all is the NetworkPolicy's to say."""
     redis_host: str = ""
     """Empty: limits and cached answers are each pod's own."""
     redis_port: int = 6379
@@ -124,6 +133,10 @@ def _seconds(value: str) -> float:
     return _within(float(value), 0.0, 3600.0)
 
 
+def _networks(value: str) -> tuple[str, ...]:
+    return tuple(str(ip_network(one.strip())) for one in value.split(","))
+
+
 def _within(value: N, least: N, most: N) -> N:
     if not least <= value <= most:
         raise ValueError(value)
@@ -142,6 +155,9 @@ SETTINGS: Final[Mapping[str, Variable]] = {
     "MAX_TOKENS": Variable("max_tokens", _positive, "a number, such as 8192"),
     "RATE_LIMIT_REQUESTS": Variable("rate_limit", _count, "a number, such as 100"),
     "RATE_LIMIT_WINDOW": Variable("rate_window", _positive, "seconds, such as 60"),
+    "FORWARDED_ALLOW_IPS": Variable(
+        "proxies", _networks, "addresses or networks of proxies, such as 10.0.0.0/8,192.0.2.7"
+    ),
     "REDIS_HOST": Variable("redis_host", str, "a host"),
     "REDIS_PASSWORD": Variable("redis_password", str, "a password"),
     "REDIS_PORT": Variable("redis_port", _port, "a port, such as 6379"),
