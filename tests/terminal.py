@@ -45,10 +45,11 @@ def on_terminal(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     seconds: float = 60.0,
+    columns: int = COLUMNS,
 ) -> Shown:
     """Run a program on a terminal; it is killed when it takes longer than `seconds`."""
     main, side = pty.openpty()
-    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
     environment = {**os.environ, "TERM": "xterm-256color", **(env or {})}
     environment.pop("NO_COLOR", None)
     with subprocess.Popen(

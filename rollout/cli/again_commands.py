@@ -23,7 +23,7 @@ ROLLOUT = typer.Argument(
 )
 REASON = typer.Option("", "--reason", help="Why; it is kept with the release")
 WATCH = typer.Option(False, "--watch", "-w", help="Follow it to its end")
-TIMEOUT = typer.Option(3600.0, "--timeout", help="Longest time to watch, in seconds")
+TIMEOUT = typer.Option(3600.0, "--timeout", min=0, help="Longest time to watch, in seconds")
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +34,9 @@ def register(app: typer.Typer) -> None:
     app.command("discard-edit", help=DISCARD_EDIT)(shared(discard_edit))
 
 
-RETRY = """Try a release again: the same version and overrides, as a new release.
+RETRY = """Try a release again: the same version, as a new release.
+
+What it did differently from its Rollout is done so again.
 
 Examples:
 
@@ -42,7 +44,9 @@ Examples:
   rollout retry
   rollout retry checkout --reason "the database is back" --watch
 """
-UNDO = """Bring back what served before, on the fast path: no steps, no judge, no bake.
+UNDO = """Bring back what served before, on the fast path.
+
+There are no steps, no judge and no bake on it.
 
 All traffic moves as soon as the pods are ready. `rollout rollback` turns it round until
 the Deployment serves. Undo again goes further back.
@@ -53,16 +57,18 @@ Examples:
   rollout undo
   rollout undo checkout --to v1.2.3 --reason "orders are lost" --watch
 """
-RESTART = """Replace all pods by new ones of the same version, through the steps like any release.
+RESTART = """Replace all pods by new ones of the same version.
+
+They go through the steps like any release.
 
 Example:
 
 \b
   rollout restart checkout --reason "new certificates"
 """
-DISCARD_EDIT = """Drop an edit that waits on a paused Deployment; no pod is touched.
+DISCARD_EDIT = """Drop an edit that waits on a paused Deployment.
 
-Prints the template that is dropped, so that it can be kept.
+No pod is touched. Prints the template that is dropped, so that it can be kept.
 
 Examples:
 

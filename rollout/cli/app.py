@@ -33,6 +33,7 @@ from rollout.cli.options import (
     Globals,
     Output,
 )
+from rollout.cli.usage import Commands
 
 HELP = """Ship new versions a little at a time, and take them back when they hurt users.
 
@@ -55,6 +56,7 @@ COMPLETE: Final = "_ROLLOUT_COMPLETE"
 """Set by the scripts of `rollout completion`: the shell asks what could come next."""
 
 app = typer.Typer(
+    cls=Commands,
     help=HELP,
     add_completion=False,
     no_args_is_help=True,

@@ -29,7 +29,7 @@ CRDS = """Print the CustomResourceDefinitions.
 Examples:
 
 \b
-  rollout crds | kubectl apply --server-side -f -
+  rollout crds | kubectl apply -f -
   rollout crds --write manifests/crds
 """
 CONTROLLER = """Run the controller until SIGTERM.
@@ -41,7 +41,9 @@ Examples:
   rollout controller --namespace shop --http-port 8081
   rollout controller --api-port 8080
 """
-DEMO = """Ship a good version and a bad one on a practice cluster, in under two minutes.
+DEMO = """Ship a good and a bad version on a practice cluster.
+
+It takes less than two minutes.
 
 Example:
 
@@ -74,7 +76,15 @@ def crds(
         if write is None:
             print(f"---\n{text}", end="")
         else:
-            (write / name).write_text(text)
+            _write(write, name, text)
+
+
+def _write(folder: Path, name: str, text: str) -> None:
+    try:
+        (folder / name).write_text(text)
+    except OSError as error:
+        said = error.strerror or type(error).__name__
+        raise ValueError(f"--write {folder}: {said}: name a folder that can be written") from error
 
 
 def controller(  # noqa: PLR0917 - options, each by its name

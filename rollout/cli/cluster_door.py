@@ -10,6 +10,7 @@ from rollout.cli.options import user
 from rollout.commands.actions import Asked, ask, new_action
 from rollout.commands.request import Request, Started
 from rollout.commands.retry import retry
+from rollout.commands.spaces import refuse_missing
 from rollout.commands.start import start
 from rollout.kube.client import HttpCluster
 from rollout.kube.cluster import Cluster
@@ -35,11 +36,16 @@ class ClusterDoor:
 
     def rollouts(self, namespace: str | None) -> list[Object]:
         """Give the Rollouts of a namespace (None: of all)."""
-        return list(self._cluster.list(Kind.ROLLOUT, namespace).items)
+        found = self._cluster.list(Kind.ROLLOUT, namespace).items
+        if namespace is not None and not found:
+            refuse_missing(self._cluster, namespace)
+        return list(found)
 
     def releases(self, namespace: str) -> list[Release]:
         """Give the releases of a namespace."""
         found = self._cluster.list(Kind.RELEASE, namespace).items
+        if not found:
+            refuse_missing(self._cluster, namespace)
         return [Release.model_validate(one) for one in found]
 
     def start(self, namespace: str, request: Request) -> Started:

@@ -12,6 +12,7 @@ from typing import Final
 import httpx
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -22,6 +23,7 @@ from rollout.cli.watch import view
 from rollout.commands.request import Request
 from rollout.commands.start import start
 from rollout.resources.release import Phase, Release
+from rollout.resources.share import share
 from rollout.resources.writes import Kind
 from rollout.sandbox import example
 from rollout.sandbox.load import Load, Plan, Snapshot
@@ -146,5 +148,6 @@ def _weights(release: Release) -> Table:
     began = release.status.started_at or datetime.now(UTC)
     for entry in release.status.timeline:
         after = f"{(entry.at - began).total_seconds():.1f}s"
-        drawn.add_row(after, f"{entry.weight or 0} %", entry.reason, entry.message)
+        weight = share(entry.phase, entry.weight or 0)
+        drawn.add_row(after, weight, entry.reason, escape(entry.message))
     return drawn

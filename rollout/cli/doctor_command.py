@@ -11,7 +11,9 @@ def register(app: typer.Typer) -> None:
     app.command("doctor", help=DOCTOR)(shared(doctor))
 
 
-DOCTOR = """Look for what would keep releases from going well, and say how to mend it.
+DOCTOR = """Look for what would keep releases from going well.
+
+What is found is said with how to mend it.
 
 Exits with 1 if there is a problem; warnings alone are no problem.
 

@@ -5,6 +5,7 @@ from pydantic import ValidationError
 from rollout.cli.server_errors import ServerNotReady, ServerUnreachable
 from rollout.commands.refusal import CommandRefusedError
 from rollout.kube.errors import ClusterError, Forbidden, NotFound, Unreachable
+from rollout.resources import faults
 
 PREFIXES: dict[type[BaseException], str] = {
     Forbidden: "not allowed: ",
@@ -18,7 +19,10 @@ PREFIXES: dict[type[BaseException], str] = {
 }
 """What is said before the words of an error; the first kind that fits."""
 
-NO_CRDS = "rollout's own kinds are not installed: `rollout crds | kubectl apply --server-side -f -`"
+NO_CRDS = (
+    "rollout's own kinds are not installed: `rollout install | kubectl apply -f -` brings them "
+    "with the controller, `rollout crds | kubectl apply -f -` them alone"
+)
 
 
 def sentence(error: BaseException) -> str | None:
@@ -26,9 +30,7 @@ def sentence(error: BaseException) -> str | None:
     if isinstance(error, NotFound) and _is_missing_kind(error):
         return NO_CRDS
     if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return f"{error.title}: {where}: {first['msg']}"
+        return f"{error.title}: {faults.sentence(error)}"
     prefix = next((said for kind, said in PREFIXES.items() if isinstance(error, kind)), None)
     return None if prefix is None else f"{prefix}{error}{_way_out(error)}{_rule(error)}"
 

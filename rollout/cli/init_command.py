@@ -18,7 +18,9 @@ def register(app: typer.Typer) -> None:
     app.command("init", help=INIT)(shared(init))
 
 
-INIT = """Word a Rollout for a Deployment, from what is in the cluster, with comments.
+INIT = """Word a Rollout for a Deployment, with comments.
+
+It is worded from what is in the cluster.
 
 Prints it, and says what was found and what is assumed; nothing is written without
 --write or --apply.

@@ -17,7 +17,9 @@ NO_IMAGE: Final = (
     "note: without --image the Deployment asks for rollout-controller:latest, which nodes find "
     "only where you have loaded it yourself"
 )
-HELP = """Print everything that a cluster needs: kinds, rights, admission policy, controller.
+HELP = """Print everything that a cluster needs.
+
+That is kinds, rights, admission policy and controller.
 
 Examples:
 

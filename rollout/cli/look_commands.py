@@ -56,7 +56,7 @@ Example:
 \b
   rollout history checkout
 """
-EXPLAIN = """Say why a release is where it is, what it waits for, and what comes next.
+EXPLAIN = """Say why a release is where it is, and what comes next.
 
 Example:
 
@@ -92,7 +92,7 @@ def status(
 def watch(
     context: typer.Context,
     release: str = RELEASE,
-    timeout: float = typer.Option(3600.0, "--timeout", help="Longest time, in seconds"),
+    timeout: float = typer.Option(3600.0, "--timeout", min=0, help="Longest time, in seconds"),
 ) -> None:
     """Follow a release."""
     from rollout.cli.door import find
@@ -111,7 +111,7 @@ def list_(
 ) -> None:
     """List Rollouts."""
     from rollout.cli.tables import rollout_table, show
-    from rollout.resources.rollout import Rollout
+    from rollout.report.standing import invalid, readable
 
     options: Globals = context.obj
     door = options.door()
@@ -120,9 +120,12 @@ def list_(
     if for_programs(options.output):
         dump(found, options.output)
     elif not found:
-        print(f"no Rollout in {space or 'any namespace'}: `rollout start VERSION` makes one")
+        where = space or "any namespace"
+        print(f"no Rollout in {where}: `rollout start VERSION --deployment NAME` makes one")
     else:
-        show(rollout_table([Rollout.model_validate(raw) for raw in found], namespaces=everywhere))
+        show(rollout_table(readable(found), namespaces=everywhere))
+        for line in invalid(found, namespaces=everywhere):
+            print(line)
 
 
 def history(context: typer.Context, release: str = RELEASE) -> None:
@@ -175,6 +178,5 @@ def explain(context: typer.Context, release: str = RELEASE) -> None:
 def _standing(door: "Door", space: str, name: str | None) -> list[str]:
     """Say what a Rollout waits for while nothing of it runs."""
     from rollout.report.standing import standing
-    from rollout.resources.rollout import Rollout
 
-    return standing([Rollout.model_validate(raw) for raw in door.rollouts(space)], name)
+    return standing(door.rollouts(space), name)

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from rollout.report.event_words import EventRow
     from rollout.resources.writes import Object
 
-OPS = """Look after the service of a Rollout, by track: stable, candidate, or all.
+OPS = """Look after the service of a Rollout, by track.
+
+A track is stable, candidate, or all.
 
 These commands speak to the cluster itself, not to a rollout server.
 
@@ -36,7 +38,9 @@ Examples:
   rollout ops pods
   rollout ops pods checkout --track candidate -o wide
 """
-EVENTS = """Show what Kubernetes and rollout say happened to a service, the newest last.
+EVENTS = """Show what happened to a service, the newest last.
+
+Kubernetes and rollout say it in Events.
 
 Of the Rollout, its Releases, both Deployments, their ReplicaSets and pods, and autoscalers.
 
@@ -56,7 +60,9 @@ Example:
   rollout ops scale checkout --replicas 6
 """
 RESTART = again_commands.RESTART.replace("rollout restart", "rollout ops restart")
-HPA = """Show the autoscalers of a service, and what a release does with them.
+HPA = """Show the autoscalers of a service.
+
+What a release does with them is said, too.
 
 Example:
 
@@ -129,6 +135,8 @@ def events(
     watch: bool = typer.Option(False, "--watch", "-w", help="Go on with those that come"),
 ) -> None:
     """Show the events."""
+    from rich.markup import escape
+
     from rollout.cli.tables import show, table
     from rollout.commands.ops.family import find_family
     from rollout.commands.ops.happenings import coming, past
@@ -148,7 +156,7 @@ def events(
         return
     drawn = table(*EVENT_COLUMNS)
     for row in rows:
-        drawn.add_row(*_cells(row))
+        drawn.add_row(*map(escape, _cells(row)))
     show(drawn)
     if not rows:
         print(f"there are no events of the last {since}: Kubernetes keeps them for an hour")

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from rollout.commands.ops.family import Member
     from rollout.commands.ops.following import Said
 
-LOGS = """Read the logs of both versions at once, each line with its track and pod.
+LOGS = """Read the logs of both versions at once.
+
+Each line has its track and pod.
 
 With --follow pods that come later are followed too. Ends with Ctrl-C.
 
@@ -28,7 +30,9 @@ Examples:
   rollout ops logs checkout --follow --since 5m
   rollout ops logs --track candidate --previous
 """
-EXEC = """Run a command in a ready pod of a track; its exit code is ours.
+EXEC = """Run a command in a ready pod of a track.
+
+Its exit code is ours.
 
 Which pod it is, is said on stderr. On a terminal it gets a terminal.
 
@@ -38,7 +42,9 @@ Examples:
   rollout ops exec --track candidate -- env
   rollout ops exec checkout -- sh
 """
-FORWARD = """Let a local port lead to a ready pod of a track, and to another when that goes.
+FORWARD = """Let a local port lead to a ready pod of a track.
+
+When that pod goes, it leads to another.
 
 Many connections may use it. Ends with Ctrl-C.
 

@@ -34,7 +34,9 @@ Examples:
   rollout policy lint policies/*.yaml
   rollout policy lint --all -n shop
 """
-SHOW = """Show a policy with all defaults filled in, and the PromQL that is asked of each track.
+SHOW = """Show a policy with all defaults filled in.
+
+The PromQL that is asked of each track is shown, too.
 
 Without a name: what a Rollout gets that names no policy.
 

@@ -1,5 +1,6 @@
 """`rollout start`."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,13 @@ from rollout.cli.options import Globals, dump, for_programs, shared
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("start", help=HELP)(shared(start))
+
+
+class Shape(StrEnum):
+    """How traffic moves to the new version."""
+
+    CANARY = "canary"
+    BLUE_GREEN = "blue-green"
 
 
 HELP = """Start a release: ship VERSION a little at a time.
@@ -38,11 +46,13 @@ def start(  # noqa: PLR0917 - options, each by its name
     rollout: str = typer.Option(
         None, "--rollout", "-r", help="The Rollout to use", autocompletion=completion.rollouts
     ),
-    strategy: str = typer.Option(None, "--strategy", "-s", help="canary or blue-green"),
+    strategy: Shape = typer.Option(None, "--strategy", "-s", help="How traffic moves"),
     policy: str = typer.Option(None, "--policy", "-p", help="A RolloutPolicy's name, or a file"),
     reason: str = typer.Option("", "--reason", help="Why; it is kept with the release"),
     watch: bool = typer.Option(False, "--watch", "-w", help="Follow it to its end"),
-    timeout: float = typer.Option(3600.0, "--timeout", help="Longest time to watch, in seconds"),
+    timeout: float = typer.Option(
+        3600.0, "--timeout", min=0, help="Longest time to watch, in seconds"
+    ),
 ) -> None:
     """Start a release."""
     from rollout.commands.request import Request
@@ -52,7 +62,7 @@ def start(  # noqa: PLR0917 - options, each by its name
     options: Globals = context.obj
     door = options.door()
     space = options.space(door)
-    asked = (version, rollout, deployment, strategy, _policy(policy))
+    asked = (version, rollout, deployment, strategy and strategy.value, _policy(policy))
     started = door.start(space, Request(*asked, reason=reason))
     if for_programs(options.output):
         dump(started.release, options.output)
@@ -73,6 +83,6 @@ def _policy(said: str | None) -> dict[str, Any] | None:
         if "/" in said or said.endswith((".yaml", ".yml")):
             raise typer.BadParameter(f"--policy {said}: there is no such file")
         return {"name": said}
-    from rollout.resources.policy_file import read_policy
+    from rollout.commands.policies import policy_in
 
-    return {"inline": read_policy(Path(said).read_text(), said).spec.to_json()}
+    return {"inline": policy_in(Path(said).read_text(), said).to_json()}

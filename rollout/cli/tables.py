@@ -1,15 +1,20 @@
 """Tables for terminals; plain columns when nobody looks at one."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 from rich.console import Console
+from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from rollout.report.ages import age
 from rollout.report.standing import state
 from rollout.resources.release import Release
 from rollout.resources.rollout import Rollout
+from rollout.resources.share import share
 
 COLOURS = {
     "Succeeded": "green",
@@ -23,6 +28,9 @@ COLOURS = {
     "Error": "yellow",
 }
 
+WIDEST: Final = 100_000
+PADDING: Final = re.compile(r" +(\x1b\[[0-9;]*m)? *$")
+
 
 def table(*columns: str) -> Table:
     """Return a table as kubectl would draw it."""
@@ -33,11 +41,14 @@ def table(*columns: str) -> Table:
 
 
 def show(drawn: Table) -> None:
-    """Print a table; colours only on a terminal, and the whole width when there is none."""
+    """Print a table, nothing cut: rows run over a narrow terminal, as kubectl's do."""
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=240)
-    console.print(drawn)
+    unbounded = console.options.update(max_width=WIDEST)
+    console = Console(width=Measurement.get(console, unbounded, drawn).maximum)
+    with console.capture() as held:
+        console.print(drawn)
+    for line in held.get().splitlines():
+        print(PADDING.sub(r"\1", line))
 
 
 class Columns:
@@ -83,11 +94,11 @@ def release_table(releases: Sequence[Release], *, wide: bool) -> Table:
             status.strategy,
             coloured(str(status.phase)),
             status.progress,
-            "-" if status.phase.ended else f"{status.weight.applied}%",
+            share(status.phase, None if status.phase.ended else status.weight.applied),
             coloured(status.verdict.result) if status.verdict else "-",
             age(release.metadata.creation_timestamp, now),
         ]
-        drawn.add_row(*row, *((release.spec.by, status.message) if wide else ()))
+        drawn.add_row(*row, *(map(escape, (release.spec.by, status.message)) if wide else ()))
     return drawn
 
 
@@ -126,7 +137,6 @@ def timeline_table(release: Release) -> Table:
     """Draw what happened."""
     drawn = table("TIME", "PHASE", "WEIGHT", "WHAT", "MESSAGE")
     for entry in release.status.timeline:
-        weight = f"{entry.weight}%" if entry.weight is not None else "-"
-        at = entry.at.strftime("%H:%M:%S")
-        drawn.add_row(at, str(entry.phase), weight, entry.reason, entry.message)
+        at, weight = entry.at.strftime("%H:%M:%S"), share(entry.phase, entry.weight)
+        drawn.add_row(at, str(entry.phase), weight, entry.reason, escape(entry.message))
     return drawn

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from rollout.commands.uninstall.survey import Survey
     from rollout.kube.client import HttpCluster
 
-HELP: Final = """Take rollout out of the cluster, with every service left running.
+HELP: Final = """Take rollout out of the cluster.
 
-Says what would be done, and does it with --yes. --namespace is where the controller runs
-(default: rollout-system).
+Every service is left running. Says what would be done, and does it with --yes.
+--namespace is where the controller runs (default: rollout-system).
 
 Examples:
 

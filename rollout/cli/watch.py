@@ -1,10 +1,11 @@
 """Following a release: live on a terminal, a line per change elsewhere."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -15,7 +16,9 @@ from rollout.kube.errors import NotFound
 from rollout.report.ages import age
 from rollout.report.exit_codes import ExitCode, exit_code
 from rollout.report.explain import metric_line
+from rollout.report.unclaimed import UNCLAIMED, is_unclaimed
 from rollout.resources.release import Phase, Release
+from rollout.resources.share import serves, share
 
 
 def follow(door: Door, namespace: str, name: str, timeout: float) -> ExitCode:
@@ -55,42 +58,69 @@ def _waits(release: Release) -> bool:
 
 
 class Lines:
-    """Prints a line for each entry of the timeline that is new."""
+    """Prints a line for each entry of the timeline that is new, and when nobody writes one."""
 
     def __init__(self) -> None:
         self._seen: set[tuple[datetime, str]] = set()
+        self._missed = False
 
     def __call__(self, release: Release) -> None:
         """Print what is new."""
+        if not self._missed and is_unclaimed(release, datetime.now(UTC)):
+            self._missed = True
+            print(UNCLAIMED, flush=True)
         for entry in release.status.timeline:
             mark = (entry.at, entry.reason)
             if mark not in self._seen:
                 self._seen.add(mark)
-                weight = f"{entry.weight or 0:>3}%"
+                weight = share(entry.phase, entry.weight or 0)
                 at = entry.at.strftime("%H:%M:%S")
-                print(f"{at}  {entry.phase:<12} {weight}  {entry.message}", flush=True)
+                print(f"{at}  {entry.phase:<12} {weight:>4}  {entry.message}", flush=True)
 
 
 def view(release: Release, pods: Mapping[str, str]) -> RenderableType:
     """Draw a release: where it is, its share, its pods, metric by metric, and what it did last."""
-    status = release.status
+    status, now = release.status, datetime.now(UTC)
     head = Text.from_markup(
         f"[bold]{release.metadata.name}[/]  {release.spec.version or 'template'}  "
         f"{status.strategy}  {coloured(str(status.phase))}  step {status.progress}  "
-        f"{age(status.started_at, datetime.now(UTC))}"
+        f"{age(status.started_at, now)}"
     )
-    bar = Table.grid(padding=(0, 1))
-    for side, share in (
-        ("candidate", status.weight.applied),
-        ("stable", 100 - status.weight.applied),
-    ):
-        drawn = ProgressBar(total=100, completed=share, width=40)
-        bar.add_row(side, drawn, f"{share} %", pods.get(side, ""))
     verdict = status.verdict
-    metrics = [Text(f"  {metric_line(m)}") for m in (verdict.metrics if verdict else [])]
+    metrics = _hanging(metric_line(m).partition(" ") for m in (verdict.metrics if verdict else []))
     said = Text.from_markup(f"verdict {coloured(verdict.result) if verdict else 'none yet'}")
-    tail = [
-        Text(f"  {entry.at.strftime('%H:%M:%S')}  {entry.message}", style="dim")
-        for entry in status.timeline[-5:]
-    ]
-    return Group(head, bar, said, *metrics, Text(status.message), *tail)
+    message = UNCLAIMED if is_unclaimed(release, now) else status.message
+    return Group(head, _bars(release, pods), said, metrics, Text(message), _tail(release))
+
+
+def _bars(release: Release, pods: Mapping[str, str]) -> Table:
+    """Draw who has how much of the traffic; one bar once the new version has it all."""
+    bars = Table.grid(padding=(0, 1))
+    shares = _shares(release)
+    for side, (name, share_) in shares.items():
+        bars.add_row(
+            name, ProgressBar(total=100, completed=share_, width=40), f"{share_} %", pods.get(side)
+        )
+    return bars
+
+
+def _shares(release: Release) -> dict[str, tuple[str, int]]:
+    """Give name and share of each side that is there."""
+    status, applied = release.status, release.status.weight.applied
+    if serves(status):
+        return {"stable": (release.spec.version or "the new version", 100)}
+    return {"candidate": ("candidate", applied), "stable": ("stable", 100 - applied)}
+
+
+def _tail(release: Release) -> RenderableType:
+    """Draw what happened last."""
+    last = release.status.timeline[-5:]
+    return _hanging(((f"{e.at:%H:%M:%S}", " ", e.message) for e in last), style="dim")
+
+
+def _hanging(rows: Iterable[tuple[str, str, str]], style: str = "") -> RenderableType:
+    """Draw indented rows of a head, a gap and a sentence, which goes on below its beginning."""
+    drawn = Table.grid()
+    for head, gap, sentence in rows:
+        drawn.add_row(Text(head + gap, style=style), Text(sentence, style=style))
+    return Padding(drawn, (0, 0, 0, 2))

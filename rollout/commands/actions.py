@@ -55,7 +55,7 @@ def ask(
         if request is not None and (before := answer_to(raw, request)) is not None:
             return _again(before)
         _refuse_stale(raw, expected)
-        asked = Asked(action, f"{release}: {action.type} asked for; {_admitted(raw, action)}")
+        asked = Asked(action, f"{release}: {action.type.words} asked for; {_admitted(raw, action)}")
         if (earlier := _earlier(raw, action)) is not None:
             asked = earlier
             if request is None:
@@ -93,11 +93,11 @@ def _earlier(raw: Object, action: Action) -> Asked | None:
     taken = any(one.id == last.id for one in release.status.actions)
     who = f" by {last.by}" if last.by else ""
     if last.type is action.type and (last.type is back or not taken):
-        return Asked(last, f"{release.metadata.name}: {last.type} was asked for before{who}")
+        return Asked(last, f"{release.metadata.name}: {last.type.words} was asked for before{who}")
     if last.type is back or not (taken or action.type is back):
         raise CommandRefusedError(
-            f"{release.metadata.name}: {last.type}{who} comes first and has yet to be carried out: "
-            "look again in a moment, then ask again"
+            f"{release.metadata.name}: {last.type.words}{who} comes first and has yet to be "
+            "carried out: look again in a moment, then ask again"
         )
     return None
 

@@ -7,6 +7,7 @@ from typing import Any
 from rollout.commands.early import read, refuse_beside
 from rollout.commands.refusal import CommandRefusedError
 from rollout.commands.request import Started
+from rollout.commands.spaces import refuse_missing
 from rollout.commands.start import create, release_of
 from rollout.engine.snapshot import PodSet, Snapshot
 from rollout.kube.cluster import Cluster
@@ -40,12 +41,15 @@ def find_rollout(cluster: Cluster, namespace: str, name: str | None) -> Object:
     mine = exact or [one for one in known if name in {None, one["spec"]["target"]["deployment"]}]
     if len(mine) == 1:
         return mine[0]
+    if not known:
+        refuse_missing(cluster, namespace)
     there = ", ".join(sorted(map(name_of, known))) or "none"
     what = f"there is no Rollout {name}" if name else "which Rollout?"
     raise CommandRefusedError(
         f"{what} in namespace {namespace} (there are: {there}): name one of them"
         if known
-        else f"there is no Rollout in namespace {namespace}: `rollout start VERSION` makes one"
+        else f"there is no Rollout in namespace {namespace}: "
+        "`rollout start VERSION --deployment NAME` makes one"
     )
 
 

@@ -10,7 +10,7 @@ from rollout.engine.portions import pods_for_share
 from rollout.engine.snapshot import Snapshot
 from rollout.kube.cluster import Cluster
 from rollout.kube.errors import Refused
-from rollout.resources.objects import name_of
+from rollout.resources.objects import image_of, name_of
 from rollout.resources.release import Phase
 from rollout.resources.writes import Kind, Object
 from rollout.translation.objects import Objects
@@ -40,6 +40,8 @@ def refuse_beside(objects: Objects, rollout: str) -> None:
         committed = (other.get("status") or {}).get("committed")
         back = f", or `rollout rollback {name_of(other)}` first"
         way = " (it is past the way back)" if committed else back
+        if phase is Phase.ROLLING_BACK:
+            way = ""
         raise CommandRefusedError(f"release {name_of(other)} is {phase}: wait for its end{way}")
 
 
@@ -116,7 +118,7 @@ def warnings(found: Snapshot) -> list[str]:
         return said
     sentence = (
         f"{manager} owns Deployment {found.target_name}: its next sync of another template would "
-        "undo this release; bring the version there too"
+        f"undo this release{'' if _same_version(found) else '; bring the version there too'}"
     )
     return [*said, sentence]
 
@@ -124,5 +126,11 @@ def warnings(found: Snapshot) -> list[str]:
 def _followed(found: Snapshot) -> str:
     return (
         f"trigger is Template: the next change of the template of Deployment {found.target_name} "
-        "takes its place, so bring the version there too"
+        f"takes its place{'' if _same_version(found) else ', so bring the version there too'}"
     )
+
+
+def _same_version(found: Snapshot) -> bool:
+    """Whether the Deployment has the very image already, as with new pods of one version."""
+    target = found.target
+    return target is not None and image_of(target.template, found.container) == found.image

@@ -4,6 +4,7 @@ from typing import Any
 
 from rollout.commands.refusal import CommandRefusedError, NotThereError, UnclearError
 from rollout.commands.request import Request
+from rollout.commands.spaces import refuse_missing
 from rollout.kube.cluster import Cluster
 from rollout.kube.errors import NotFound
 from rollout.resources.objects import name_of
@@ -61,9 +62,14 @@ def _only_deployment(cluster: Cluster, namespace: str, rollouts: tuple[Object, .
     if len(names) == 1 and not rollouts:
         return names[0]
     choices = sorted(map(name_of, rollouts)) or names
+    if not choices:
+        refuse_missing(cluster, namespace)
+        raise UnclearError(
+            f"there is no Deployment in namespace {namespace}: name another with --namespace"
+        )
     raise UnclearError(
         f"which one? There are {len(choices)} in namespace {namespace} "
-        f"({', '.join(choices) or 'no Deployment'}): give --deployment or --rollout"
+        f"({', '.join(choices)}): give --deployment or --rollout"
     )
 
 

@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from rollout.commands.early import discovered, refuse_early, shares, warnings
 from rollout.commands.once import Once, answer_to, with_answer
-from rollout.commands.refusal import CommandRefusedError
+from rollout.commands.refusal import CommandRefusedError, UnclearError
 from rollout.commands.request import Request, Started
 from rollout.commands.rollouts import rollout_for, strategy_named
 from rollout.kube.cluster import Cluster
 from rollout.kube.errors import AlreadyExists, Refused, ServerFault
 from rollout.resources.duration import format_duration
+from rollout.resources.image import version_fault
 from rollout.resources.objects import name_of, uid_of
 from rollout.resources.rollout import Strategy
 from rollout.resources.words import API_VERSION, REQUEST_LABEL, ROLLOUT_LABEL
@@ -37,6 +38,8 @@ def start(
     done. `before_rollout` is called before a Rollout is created, and may raise. Raises
     CommandRefusedError for what stands against it, ClusterError for the cluster.
     """
+    if fault := version_fault(request.version):
+        raise UnclearError(fault)
 
     def begin() -> Started:
         rollout, assumed = rollout_for(cluster, namespace, request)

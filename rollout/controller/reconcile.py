@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 import structlog
+from pydantic import ValidationError
 
 from rollout.analysis.evidence import Evidence
 from rollout.analysis.evidence_json import encode
@@ -227,8 +228,8 @@ class Reconciler:
 
 
 def _complain(what: str, error: Exception) -> None:
-    """Log an error; what a cluster answers needs no stack to be understood."""
-    known = isinstance(error, ClusterError)
+    """Log an error; a cluster's answer and a bad object need no stack to be understood."""
+    known = isinstance(error, ClusterError | ValidationError)
     log.error(what, why=said(error), exc_info=None if known else error)
 
 

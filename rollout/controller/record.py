@@ -20,6 +20,7 @@ from rollout.engine.plan import Event, Plan
 from rollout.kube.errors import ClusterError, NotFound
 from rollout.kube.events import EventLevel
 from rollout.resources.conditions import Condition, ConditionStatus, with_condition
+from rollout.resources.faults import sentence
 from rollout.resources.guarded import replace_status
 from rollout.resources.release import ReleaseStatus
 from rollout.resources.writes import Kind, Object, Patch
@@ -123,11 +124,9 @@ class Record:
 
 
 def said(error: Exception) -> str:
-    """Word an error for people: the first fault of an object that breaks its schema."""
+    """Word an error for people: the faults of an object that breaks its schema."""
     if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return f"{where}: {first['msg']}"
+        return sentence(error)
     return str(error) or type(error).__name__
 
 

@@ -12,6 +12,7 @@ from rollout.engine.snapshot import Snapshot
 from rollout.engine.trigger import Tending
 from rollout.resources.conditions import Condition, with_condition
 from rollout.resources.guarded import replace_status
+from rollout.resources.image import tag_of
 from rollout.resources.objects import image_of
 from rollout.resources.progress import READY, Abnormal, Because, with_abnormal
 from rollout.resources.release import Phase, Release
@@ -82,17 +83,12 @@ def _stable_version(active: Release | None, view: Snapshot) -> str:
     """Name the version that users have: what serves, not what waits in the template."""
     resolved = active.status.resolved if active else None
     if active is not None and resolved is not None:
-        return _tag(resolved.image if active.status.committed else resolved.stable_image)
+        return tag_of(resolved.image if active.status.committed else resolved.stable_image)
     if view.target is None:
         return ""
     serving = view.target.populated
     template = serving[0].template if len(serving) == 1 else view.target.template
-    return _tag(image_of(template, view.container))
-
-
-def _tag(image: str) -> str:
-    """Shorten an image to its tag; one with a digest stays whole."""
-    return image if "@" in image else image.rpartition("/")[2].partition(":")[2] or image
+    return tag_of(image_of(template, view.container))
 
 
 def _conditions(

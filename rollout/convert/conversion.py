@@ -9,9 +9,10 @@ from pydantic import ValidationError
 from rollout.convert import argo, argo_analysis, flagger
 from rollout.convert.documents import Document, together
 from rollout.convert.draft import Draft, text
-from rollout.convert.ledger import Fate, Finding, Ledger, UnreadableError, worded
+from rollout.convert.ledger import Fate, Finding, Ledger, UnreadableError
 from rollout.convert.moving import Move, last
 from rollout.convert.templates import Templates
+from rollout.resources.faults import sentence
 from rollout.resources.policy import RolloutPolicy
 from rollout.resources.rollout import Rollout
 from rollout.resources.words import API_VERSION
@@ -112,11 +113,9 @@ def _valid(document: Document, made: argo.Converted) -> argo.Converted:
         try:
             models[draft.kind].model_validate(draft.body)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            field = worded(tuple(first["loc"]))
             raise UnreadableError(
                 f"{document.where}: {document.subject}: its {draft.kind} would not be valid: "
-                f"{field} {first.get('input')!r}: {first['msg'].removeprefix('Value error, ')}"
+                f"{sentence(error)}"
             ) from error
     return made
 

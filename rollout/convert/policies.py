@@ -11,6 +11,7 @@ from rollout.convert.asked import Asked, LeftOutError
 from rollout.convert.draft import Draft
 from rollout.convert.recognise import parsed
 from rollout.resources.duration import format_duration
+from rollout.resources.faults import path, worded
 from rollout.resources.policy import RolloutPolicySpec
 from rollout.resources.words import API_VERSION
 
@@ -165,8 +166,7 @@ def _valid(metric: dict[str, Any], provider: dict[str, Any]) -> None:
         )
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        field = str(first["loc"][-1]) if first["loc"] else ""
-        said = f"{field} {first.get('input')!r}: {first['msg'].removeprefix('Value error, ')}"
+        said = f"{path(first['loc'][-1:])}: {worded(dict(first))}"
         raise LeftOutError(f"a policy does not take it ({said}): correct it") from error
 
 

@@ -19,7 +19,7 @@ def take_action(draft: Draft) -> None:
     admission = admit(action, draft.status)
     _remember(draft, action, admission)
     if not admission.accepted:
-        draft.tell("ActionRefused", f"{action.type}: {admission.message}", warning=True)
+        draft.tell("ActionRefused", f"{action.type.words}: {admission.message}", warning=True)
         return
     if draft.phase is not Phase.ROLLING_BACK:
         _HANDS[action.type](draft, _said(action))
@@ -41,7 +41,7 @@ def _remember(draft: Draft, action: Action, admission: Admission) -> None:
 def _said(action: Action) -> str:
     who = f" by {action.by}" if action.by else ""
     why = f": {action.reason}" if action.reason else ""
-    return f"{action.type}{who}{why}"
+    return f"{action.type.words}{who}{why}"
 
 
 def _rollback(draft: Draft, said: str) -> None:

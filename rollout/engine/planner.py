@@ -26,6 +26,7 @@ from rollout.engine.supersede import up_to_date
 from rollout.engine.verdicts import note_verdict
 from rollout.resources.conditions import with_condition, without_condition
 from rollout.resources.release import Phase
+from rollout.resources.share import share
 
 NEEDS: Final[dict[Phase, tuple[Need, ...]]] = {
     Phase.PENDING: (prepare.pending,),
@@ -72,7 +73,7 @@ def _read_back(draft: Draft) -> None:
     if draft.status.weight.pods != pods and pods is not None:
         draft.unmark("pods")
         draft.mark("pods")
-    draft.update(weight=weight)
+    draft.update(weight=weight, share=share(draft.phase, applied))
     generation = draft.snapshot.release.metadata.generation
     steps = f"{draft.status.step + 1}/{step_count(draft.snapshot)}"
     progress_ = "fast" if draft.snapshot.fast else steps

@@ -37,6 +37,7 @@ from rollout.engine.sizes import sized
 from rollout.engine.snapshot import DeploymentView, Snapshot
 from rollout.engine.supersede import outdated
 from rollout.resources.duration import format_duration
+from rollout.resources.image import tag_of
 from rollout.resources.release import Phase
 
 UNSEEN: Final = timedelta(seconds=10)
@@ -89,7 +90,7 @@ def _started(snapshot: Snapshot) -> str:
     who = f" by {snapshot.release.spec.by}" if snapshot.release.spec.by else ""
     why = f": {snapshot.release.spec.reason}" if snapshot.release.spec.reason else ""
     if snapshot.fast:
-        what = snapshot.image or what
+        what = tag_of(snapshot.image) or what
         return f"{what} of {snapshot.target_name} is released on the fast path{who}{why}"
     return f"{what} of {snapshot.target_name} is released as {snapshot.strategy.name}{who}{why}"
 

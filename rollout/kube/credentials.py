@@ -137,8 +137,17 @@ def _from_files(files: str, context: str | None) -> tuple[Configuration, str]:
         if token is not None:
             TokenFile(token).renew(configuration)
     except UNREADABLE as error:
-        raise NotConfigured(f"kubeconfig {files} cannot be used: {error}") from error
+        raise NotConfigured(f"kubeconfig {files} cannot be used: {_words(error)}") from error
     return _accepted(configuration), namespace
+
+
+def _words(error: Exception) -> str:
+    """Say in a line why a file is no kubeconfig: the reader of YAML draws what it stumbled on."""
+    if isinstance(error, yaml.YAMLError):
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        return f"it is no YAML{where}: name another with --kubeconfig"
+    return str(error)
 
 
 def _documents(files: str) -> list[tuple[Path, dict[str, Any]]]:

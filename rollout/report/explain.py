@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from rollout.report.ages import age, length
+from rollout.report.unclaimed import UNCLAIMED, is_unclaimed
 from rollout.resources.release import MetricVerdict, Phase, Release, ReleaseStatus
 from rollout.resources.rollout import Adoption, OnTimeout, Strategy
+from rollout.resources.share import serves
 
 BAD: Final = {
     "Reconciled": "False",
@@ -67,7 +69,7 @@ def explain(release: Release, strategy: Strategy | None, now: datetime) -> list[
         _where(release, now),
         *([f"Why: {status.message}."] if status.message else []),
         *_verdict(status),
-        *_next(release, strategy, now),
+        *([f"Why: {UNCLAIMED}."] if is_unclaimed(release, now) else _next(release, strategy, now)),
         *_conditions(status),
     ]
 
@@ -78,11 +80,15 @@ def _where(release: Release, now: datetime) -> str:
     name = release.metadata.name
     if status.phase.ended:
         return f"{name} ({what}) ended {age(status.finished_at, now)} ago: {status.phase}."
-    share = f", {status.weight.applied} % of the traffic on it" if status.started_at else ""
+    applied = status.weight.applied
+    share = f", {applied} % of the traffic on it" if status.started_at else ""
+    if serves(status):
+        share = ", all traffic is on the new version"
     pods = status.weight.pods
+    since = status.since or release.metadata.creation_timestamp or now
     if pods is not None:
         share += f", made by pods: {pods.candidate} of {pods.candidate + pods.stable}"
-    return f"{name} ({what}) is {status.phase} for {age(status.since, now)}{share}."
+    return f"{name} ({what}) is {status.phase} for {age(since, now)}{share}."
 
 
 def _verdict(status: ReleaseStatus) -> Iterator[str]:

@@ -16,6 +16,11 @@ class ActionType(StrEnum):
     RESUME = "resume"
     ROLLBACK = "rollback"
 
+    @property
+    def words(self) -> str:
+        """The action as a person types it."""
+        return "promote --full" if self is ActionType.PROMOTE_FULL else self.value
+
 
 class Action(Model):
     """A request by a person."""

@@ -86,9 +86,10 @@ RELEASE_COLUMNS: Final = (
     Column("Strategy", ".status.strategy"),
     Column("Phase", ".status.phase"),
     Column("Step", ".status.progress"),
-    Column("Weight", ".status.weight.applied", "integer"),
+    Column("Weight", ".status.share"),
     Column("Verdict", ".status.verdict.result"),
     AGE,
+    Column("Image", ".status.resolved.image", priority=1, description="What is shipped."),
     Column("Message", ".status.message", priority=1),
 )
 POLICY_COLUMNS: Final = (

@@ -5,23 +5,19 @@ looked at as it was written, so that a person who has misspelt a field is shown 
 nearest right name, and a key that stands twice, of which YAML silently takes the last, is found.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import yaml
 from pydantic import ValidationError
 
+from rollout.resources import faults
 from rollout.resources.crd import structural
-from rollout.resources.policy import RolloutPolicy, RolloutPolicySpec
+from rollout.resources.faults import Location, nearest, path, worded
+from rollout.resources.policy import RolloutPolicy, RolloutPolicySpec, twice
 
-Location: TypeAlias = tuple[int | str, ...]
 TOP: Final = ("apiVersion", "kind", "metadata", "spec", "status")
-QUOTED: Final = re.compile(r"'([^']*)'")
-TAGS: Final = frozenset({"Ratio", "Latency", "Value", "Prometheus", "Scrape"})
-"""Names of union members: pydantic puts them into places, people do not."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +105,7 @@ def _document(node: yaml.Node, file: str) -> Document:
 def _checked(found: Document, value: dict[str, Any]) -> Document:
     problems = [*found.problems]
     problems += [
-        found.problem((key,), f"there is no such field: {_nearest(str(key), TOP)}")
+        found.problem((key,), f"there is no such field: {nearest(str(key), TOP)}")
         for key in value
         if key not in TOP
     ]
@@ -118,16 +114,36 @@ def _checked(found: Document, value: dict[str, Any]) -> Document:
     except ValidationError as error:
         problems += _of_schema(found, error)
         policy = None
-    queries = tuple(_queries(value.get("spec")))
+    spec = value.get("spec")
+    named = list(_named_twice(found, spec))
+    said = {problem.message for problem in named}
+    problems = [*(problem for problem in problems if problem.message not in said), *named]
+    queries = tuple(_queries(spec))
     return Document(found.file, found.node, tuple(_sorted(problems)), policy, queries)
 
 
-def _queries(spec: Any) -> Iterator[tuple[Location, str]]:
+def _metrics(spec: Any) -> Iterator[tuple[Location, dict[str, Any]]]:
     metrics = spec.get("metrics") if isinstance(spec, dict) else None
     for index, metric in enumerate(metrics if isinstance(metrics, list) else ()):
-        query = metric.get("query") if isinstance(metric, dict) else None
+        if isinstance(metric, dict):
+            yield ("spec", "metrics", index), metric
+
+
+def _named_twice(found: Document, spec: Any) -> Iterator[Problem]:
+    """Find equal names: the model looks at them only when all else is right."""
+    seen = set[str]()
+    for location, metric in _metrics(spec):
+        name = metric.get("name")
+        if isinstance(name, str) and name in seen:
+            yield found.problem((*location, "name"), twice(name))
+        seen.add(str(name))
+
+
+def _queries(spec: Any) -> Iterator[tuple[Location, str]]:
+    for location, metric in _metrics(spec):
+        query = metric.get("query")
         if isinstance(query, str) and metric.get("kind") == "Value":
-            yield ("spec", "metrics", index, "query"), query
+            yield (*location, "query"), query
 
 
 def _sorted(problems: Iterable[Problem]) -> list[Problem]:
@@ -135,31 +151,9 @@ def _sorted(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def _of_schema(found: Document, error: ValidationError) -> Iterator[Problem]:
-    errors = error.errors(include_url=False)
-    places = [_place(one["loc"]) for one in errors]
-    for one, location in zip(errors, places, strict=True):
-        inside = [place for place in places if place[: len(location)] == location != place]
-        if one["type"] == "too_short" and inside:
-            continue  # what is not valid was not counted
-        yield found.problem(location, _worded(one["type"], one["msg"], location))
-
-
-def _place(location: Location) -> Location:
-    return tuple(part for part in location if part not in TAGS)
-
-
-def _worded(type_: str, said: str, location: Location) -> str:
-    """Word an error of pydantic without its own words."""
-    match type_:
-        case "extra_forbidden":
-            return _unknown(location)
-        case "missing" | "union_tag_not_found":
-            return f"it needs {'kind' if type_ != 'missing' else 'a value'}: write it"
-        case "union_tag_invalid":
-            tag, *known = QUOTED.findall(said.replace("'kind'", ""))
-            return f"there is no kind {tag!r}: {_nearest(tag, known)}"
-        case _:
-            return said.removeprefix("Value error, ")
+    for location, one in faults.found(error):
+        unknown = one["type"] == "extra_forbidden"
+        yield found.problem(location, _unknown(location) if unknown else worded(one))
 
 
 def _unknown(location: Location) -> str:
@@ -169,16 +163,7 @@ def _unknown(location: Location) -> str:
     elsewhere = (r["message"] for r in rules if r["rule"].startswith(f"!has(self.{name})"))
     known = schema.get("properties", {})
     said = next(elsewhere, None) if name in known else None
-    return said or f"there is no such field: {_nearest(name, known)}"
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    """Name the nearest right name, or all when none is near."""
-    names = {one.lower(): one for one in known}
-    near = get_close_matches(name.lower(), names, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {names[near[0]]}?"
-    return f"these are: {', '.join(sorted(names.values()))}" if names else "remove it"
+    return said or f"there is no such field: {nearest(name, known)}"
 
 
 def _schema_at(location: Location) -> dict[str, Any]:
@@ -229,11 +214,3 @@ def _inside(node: yaml.Node, part: int | str) -> tuple[yaml.Node, yaml.Node] | N
         pairs = [(key, value) for key, value in node.value if key.value == str(part)]
         return pairs[-1] if pairs else None
     return None
-
-
-def path(location: Location) -> str:
-    """Write a place as people write it: `spec.metrics[1].bounds`."""
-    said = ""
-    for part in location:
-        said += f"[{part}]" if isinstance(part, int) else f".{part}" if said else str(part)
-    return said

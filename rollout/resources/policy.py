@@ -42,6 +42,11 @@ EDGES: Final = (Preset.ENVOY, Preset.INGRESS_NGINX)
 """Presets whose counters are the edge's."""
 
 
+def twice(name: str) -> str:
+    """Say that two metrics have one name."""
+    return f"metrics has {name!r} twice: give each metric its own name"
+
+
 def _needs_prometheus(edge: Preset) -> str:
     return f"preset {edge} needs provider.kind Prometheus: the edge is no pod of the service"
 
@@ -157,7 +162,7 @@ class RolloutPolicySpec(Model):
         names = [metric.name for metric in self.metrics]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"metrics has {name!r} twice: give each metric its own name")
+                raise ValueError(twice(name))
 
     @property
     def value_metrics(self) -> tuple[ValueMetric, ...]:

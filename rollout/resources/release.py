@@ -13,6 +13,7 @@ from pydantic.config import JsonDict
 from rollout.resources.action import Action, ActionTaken
 from rollout.resources.conditions import Condition
 from rollout.resources.duration import Duration
+from rollout.resources.image import NOT_A_VERSION, VERSION
 from rollout.resources.model import Model, Moment, ObjectMeta, rules
 from rollout.resources.policy import RolloutPolicySpec
 from rollout.resources.rollout import Adoption, Name, PolicyChoice, Strategy, Traffic
@@ -66,6 +67,10 @@ class ReleaseSpec(Model):
             (
                 "has(self.version) != has(self.template)",
                 "set exactly one of version and template",
+            ),
+            (
+                f"!has(self.version) || self.version.matches('^{VERSION}$')",
+                NOT_A_VERSION,
             ),
             (
                 (
@@ -273,6 +278,10 @@ class ReleaseStatus(Model):
     strategy: str = Field(default="", description="canary or blue-green.")
     progress: str = Field(default="", description="Step of steps, for tables.")
     weight: Weight = Field(default_factory=Weight, description="Share of the candidate.")
+    share: str = Field(
+        default="",
+        description="The candidate's share, for tables; - when the target itself serves.",
+    )
     hashes: Hashes = Field(default_factory=Hashes, description="pod-template-hash by role.")
     since: Moment | None = Field(default=None, description="When phase and step were entered.")
     progress_since: Moment | None = Field(

@@ -30,6 +30,7 @@ from rollout.kube.errors import (
     TooManyRequests,
     Unauthorized,
 )
+from rollout.resources.faults import worded
 from rollout.server.settings import BODY_BYTES
 from rollout.server.words import shortened
 
@@ -168,10 +169,13 @@ def _invalid(error: RequestValidationError) -> Problem:
 def _fault(one: Mapping[str, Any]) -> dict[str, str]:
     """Word one fault; what came in is said back short, and as text whatever it was."""
     where = [shortened(part) for part in one["loc"] if part != "body"]
-    message = NO_JSON if one["type"] == "model_attributes_type" and not where else one["msg"]
+    secret = "authorization" in where
+    message = one["msg"] if secret else worded(one)
+    if one["type"] == "model_attributes_type" and not where:
+        message = NO_JSON
     said = {"field": ".".join(where) or "body", "message": shortened(message, 300)}
     given = one.get("input")
-    if isinstance(given, str | int | float) and "authorization" not in where:
+    if isinstance(given, str | int | float) and not secret:
         said["value"] = shortened(given)
     return said
 

@@ -17,6 +17,7 @@ from rollout.simulate.catalog import (
 )
 from rollout.simulate.objects import EMPTY, dig
 from rollout.simulate.refusals import FieldError, invalid, required
+from rollout.simulate.rules import broken
 from rollout.simulate.schemas import StructuralSchema
 from rollout.simulate.tables import Column, custom_columns
 from rollout.simulate.validation.names import metadata, subdomain
@@ -30,13 +31,14 @@ def served_kind(definition: Object) -> ApiResource:
     spec = definition["spec"]
     names, version = spec["names"], storage_version(spec)
     subresources = version.get("subresources") or EMPTY
-    schema = StructuralSchema(version["schema"]["openAPIV3Schema"])
+    said = version["schema"]["openAPIV3Schema"]
+    schema = StructuralSchema(said)
     has_status = "status" in subresources
     namespaced = spec["scope"] == "Namespaced"
 
     def validate(new: Object, old: Object | None) -> list[FieldError]:
-        del old
-        return metadata(new, namespaced=namespaced, custom=True) + schema.errors(new)
+        found = metadata(new, namespaced=namespaced, custom=True) + schema.errors(new)
+        return found or broken(new, old, said)
 
     return ApiResource(
         Resource(names["kind"], names["plural"], spec["group"], version["name"], namespaced),
@@ -55,7 +57,7 @@ def served_kind(definition: Object) -> ApiResource:
         unconditional_update=False,
         strategic=False,
         columns=_columns(version),
-        schema=version["schema"]["openAPIV3Schema"],
+        schema=said,
         unknown_fields=schema.unknown,
     )
 

@@ -1,6 +1,7 @@
 """What a CRD's structural schema does to custom resources: prune, default, refuse.
 
-`x-kubernetes-validations` (CEL) are not evaluated here: the real control plane tests those.
+`x-kubernetes-validations` (CEL) are not evaluated here: the real control plane tests those, and
+`rules` holds our own kinds to what their models know.
 Messages are those of the real server, so that people see the same text in practice.
 """
 

@@ -2,6 +2,7 @@
 
 from pydantic import ValidationError
 
+from rollout.resources.faults import lines
 from rollout.resources.objects import name_of
 from rollout.resources.policy import RolloutPolicySpec
 from rollout.resources.release import Release
@@ -35,6 +36,5 @@ def _named_policy(objects: Objects, name: str) -> tuple[RolloutPolicySpec, list[
     try:
         return RolloutPolicySpec.model_validate(found.get("spec") or {}), []
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return RolloutPolicySpec(), [f"RolloutPolicy {name}, spec.{where}: {first['msg']}"]
+        said = "; ".join(f"spec.{line}" for line in lines(error))
+        return RolloutPolicySpec(), [f"RolloutPolicy {name}, {said}"]

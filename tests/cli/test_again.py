@@ -48,6 +48,13 @@ def test_beside_a_release_that_runs_each_is_refused(
     assert len(cluster.list(Kind.RELEASE, "default").items) == 1
 
 
+def test_while_one_goes_back_no_second_rollback_is_advised(cluster: HttpCluster, run: Run) -> None:
+    create(cluster, *build.shop())
+    say(cluster, phase="RollingBack")
+    said = run("start", "v3").stderr
+    assert said == "rollout: release web-v2 is RollingBack: wait for its end\n"
+
+
 def test_retry_names_the_new_release_for_programs(cluster: HttpCluster, run: Run) -> None:
     create(cluster, *build.shop())
     say(cluster, phase="Failed")

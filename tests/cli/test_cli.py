@@ -95,7 +95,6 @@ def test_start_says_that_pods_make_the_share_where_no_ingress_does(
         ),
         ([build.deployment()], ["start", "v2", "-d", "wbe"], "there is no Deployment wbe"),
         ([build.deployment()], ["start", "v2", "-r", "shop"], "there is no Rollout shop"),
-        ([build.deployment()], ["start", "v2", "-s", "linear"], "use canary or blue-green"),
         ([], ["status"], "there is no release in namespace default"),
         ([], ["rollback", "shop"], "there is no release or Rollout shop"),
     ],
@@ -200,6 +199,61 @@ def test_start_warns_of_a_tool_that_owns_the_deployment(cluster: HttpCluster, ru
     assert "Argo CD owns Deployment web" in done.stdout
 
 
+@pytest.mark.parametrize("group", [[], ["ops"], ["policy"], ["sandbox"]])
+def test_the_list_of_commands_ends_no_sentence_in_its_middle(run: Run, group: list[str]) -> None:
+    listed = run(*group, "--help").stdout.partition("\nCommands:\n")[2].splitlines()
+    assert len(listed) >= 1
+    assert [line for line in listed if not line.endswith(".") or line.endswith("...")] == []
+    assert max(map(len, listed)) <= 80
+
+
+BELOW = "'--timeout': '-5' is out of bounds: write 0 or more"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["start", "v2", "--strategy", "bluegreen"], "'canary', 'blue-green'"),
+        (
+            ["start", "v2", "--watch", "--timeout", "-5"],
+            BELOW,
+        ),
+        (["watch", "--timeout", "-5"], BELOW),
+        (["watch", "--timeout", "x"], "'--timeout': 'x' is no number: write one such as"),
+        (["-o", "josn", "list"], "'-o': 'josn' is not one of 'table', 'wide', 'json', 'yaml'"),
+        (["list", "-o", "josn"], "'-o': 'josn' is not one of 'table', 'wide', 'json', 'yaml'"),
+        (["undo", "--timeout", "-5"], BELOW),
+    ],
+)
+def test_a_value_that_is_none_is_wrong_usage(run: Run, arguments: list[str], said: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == ExitCode.USAGE
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["start", "v2"], ["list"], ["status"], ["explain"], ["undo"], ["restart"]]
+)
+def test_a_namespace_that_is_not_there_is_said_to_be_missing(
+    cluster: HttpCluster, run: Run, arguments: list[str]
+) -> None:
+    del cluster  # it has brought our kinds
+    done = run(*arguments, "-n", "nosuch")
+    assert done.returncode == ExitCode.ERROR
+    assert done.stderr.startswith("rollout: there is no namespace nosuch: name another")
+
+
+def test_files_that_cannot_be_used_are_said_in_a_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# no kubeconfig\n\n- `a`: [b\n* c: @\n")
+    done = run("list", "--kubeconfig", str(tmp_path / "README.md"))
+    assert done.returncode == ExitCode.ERROR
+    assert f"kubeconfig {tmp_path}/README.md cannot be used: it is no YAML" in done.stderr
+    assert done.stderr.count("\n") == 1
+    done = run("crds", "--write", str(tmp_path / "nowhere"))
+    assert (done.returncode, done.stderr.count("\n")) == (ExitCode.ERROR, 1)
+    assert f"--write {tmp_path}/nowhere: No such file or directory: name a folder" in done.stderr
+
+
 def test_a_policy_file_that_is_not_there_is_not_taken_for_a_name(run: Run) -> None:
     done = run("start", "v2", "--policy", "nope.yaml")
     assert done.returncode == 2
@@ -217,7 +271,7 @@ def test_a_policy_file_with_a_mistake_is_refused_with_field_and_fix(
     )
     done = run("start", "v2", "--policy", str(file))
     assert done.returncode == 1
-    assert "spec.interval: 'soon' is not a duration" in done.stderr
+    assert f"{file}:4: spec.interval: 'soon' is not a duration" in done.stderr
     assert cluster.list(Kind.RELEASE, "default").items == ()
 
 

@@ -138,7 +138,7 @@ HEAD: Final = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name:
         (HEAD + "spec: []", "spec is [], not a mapping of fields"),
         (
             HEAD + "spec: {strategy: {blueGreen: {previewService: No Name}}}",
-            "its Rollout would not be valid: spec.strategy.blueGreen.previewService 'No Name'",
+            "its Rollout would not be valid: spec.strategy.blueGreen.previewService: 'No Name'",
         ),
         ("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n", "there is neither a Rollout"),
     ],

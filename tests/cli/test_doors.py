@@ -102,6 +102,7 @@ def test_start_says_the_same_and_records_who(empty: Rig, run: Way) -> None:
         (["start", "v3", "-d", "wbe"], "there is no Deployment wbe in namespace"),
         (["start", "v3", "-r", "shop"], "there is no Rollout shop in namespace"),
         (["start", "v3", "-r", "web", "-d", "other"], "Rollout web ships Deployment web, not oth"),
+        (["start", "shop/web:"], "'shop/web:' is not an image reference: after the : goes a tag"),
         (["start", "v3"], "release web-v2 is Progressing: wait for its end"),
         (["status", "shop"], "there is no release or Rollout shop in namespace"),
         (["resume"], "web-v2: the release is not paused, it is Progressing"),
@@ -138,7 +139,7 @@ def test_an_action_says_the_same_and_records_who(
     known(empty, *build.shop())
     done = run(*command, "--reason", "latency")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"web-v2: {type_} asked for; {said}\n"
+    assert done.stdout == f"web-v2: {' '.join(command)} asked for; {said}\n"
     action = empty.release()["spec"]["action"]
     assert (action["type"], action["by"], action["reason"]) == (type_, "admin", "latency")
 

@@ -15,11 +15,15 @@ import yaml
 
 from rollout import __version__
 from rollout.kube.client import HttpCluster
+from rollout.kube.errors import Invalid
 from rollout.report.exit_codes import ExitCode
+from rollout.report.unclaimed import UNCLAIMED
 from rollout.resources.writes import Delete, Kind, Patch, PatchType
 from rollout.sandbox.apiserver import ApiServer
 from tests import build
 from tests.cli.test_cli import Run, cluster, create, run, say, server
+from tests.resources.change import without_rules
+from tests.terminal import on_terminal
 
 __all__ = ["cluster", "run", "server"]
 pytestmark = pytest.mark.system
@@ -112,6 +116,39 @@ def test_watch_gives_up_in_time_and_says_that_it_still_runs(cluster: HttpCluster
     assert "half way" in done.stdout
 
 
+def test_start_says_that_nobody_takes_it_up(cluster: HttpCluster, run: Run) -> None:
+    create(cluster, *build.shop()[:-1])
+    done = run("start", "v2", "--watch", "--timeout", "8")
+    assert done.returncode == ExitCode.RUNNING, done.stderr
+    assert done.stdout.count(f"\n{UNCLAIMED}\n") == 1
+    assert "for -" not in (said := run("explain").stdout)
+    assert UNCLAIMED in said
+
+
+LONG = "a sentence that is longer than what is left of a line on a narrow terminal, to its end"
+
+
+def test_nothing_is_cut_on_a_narrow_terminal(
+    server: ApiServer, cluster: HttpCluster, tmp_path: Path
+) -> None:
+    create(cluster, *build.shop())
+    metric = {"name": "errors", "result": "Undecided", "reference": "before"}
+    verdict = {"result": "Undecided", "at": AT, "metrics": [metric]}
+    say(cluster, timeline=[entry("Paused", LONG)], phase="Paused", verdict=verdict, message=LONG)
+    kubeconfig = str(server.write_kubeconfig(tmp_path / "own"))
+    command = [sys.executable, "-m", "rollout", "--kubeconfig", kubeconfig]
+    for words in (["list", "-A"], ["history"], ["status", "-o", "wide"]):
+        shown = on_terminal([*command, *words], columns=80)
+        assert shown.code == 0, shown.text
+        assert "…" not in shown.text
+        assert ("AGE" in shown.text, LONG in shown.text) == (True, words[0] != "list")
+    watched = on_terminal([*command, "watch"], columns=80).frames[-1].splitlines()
+    assert max(map(len, watched)) <= 80
+    (told,) = (at for at, line in enumerate(watched) if line.startswith("  00:00:00 a sentence"))
+    assert watched[told + 1].startswith(" " * 11)
+    assert " ".join(" ".join(watched[told:]).split()).endswith(LONG)
+
+
 def test_watch_does_not_stop_at_a_pause_that_a_person_has_answered(
     server: ApiServer, cluster: HttpCluster, run: Run, tmp_path: Path
 ) -> None:
@@ -161,6 +198,23 @@ def test_history_shows_the_releases_and_what_happened(cluster: HttpCluster, run:
     assert "it begins" in shown.stdout
     listed = json.loads(run("-o", "json", "history", "web").stdout)
     assert [one["metadata"]["name"] for one in listed] == ["web-v2", "web-v3"]
+
+
+def test_an_invalid_rollout_hides_no_other(cluster: HttpCluster, run: Run) -> None:
+    two = build.rollout("two", strategy={"canary": {}, "blueGreen": {}})
+    with pytest.raises(Invalid) as refused:
+        create(cluster, two)
+    wrong = "spec.strategy: set exactly one of canary and blueGreen"
+    assert [cause.field for cause in refused.value.causes] == ["spec.strategy"]
+    crd, name = Kind.CUSTOM_RESOURCE_DEFINITION, "rollouts.rollout.dev"
+    versions = without_rules(cluster.get(crd, "", name)["spec"]["versions"])
+    cluster.apply(Patch(crd, "", name, PatchType.MERGE, {"spec": {"versions": versions}}))
+    create(cluster, two, build.rollout())
+    listed = run("list", "-A")
+    assert listed.returncode == 0, listed.stderr
+    assert listed.stdout.splitlines()[1].split()[:2] == ["default", "web"]
+    assert listed.stdout.splitlines()[2] == f"default/two: invalid: {wrong}"
+    assert run("explain", "two").stdout == f"Rollout two: invalid: {wrong}.\n"
 
 
 def test_wide_tables_say_more_and_yaml_is_for_programs(cluster: HttpCluster, run: Run) -> None:

@@ -29,10 +29,16 @@ def end_both(cluster: HttpCluster) -> None:
         cluster.apply(Patch(Kind.RELEASE, "default", name, PatchType.MERGE, body, "status"))
 
 
+def test_start_says_where_there_is_nothing_to_ship(cluster: HttpCluster, run: Run) -> None:
+    del cluster  # it has brought our kinds
+    assert run("start", "v2").stderr == (
+        "rollout: there is no Deployment in namespace default: name another with --namespace\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("objects", "said"),
     [
-        ((), "There are 0 in namespace default (no Deployment)"),
         ((build.deployment(), OTHER), "There are 2 in namespace default (other, web)"),
         (TWO_ROLLOUTS, "There are 2 in namespace default (other, web)"),
         (
@@ -40,7 +46,7 @@ def end_both(cluster: HttpCluster) -> None:
             "There are 2 in namespace default (other, web)",
         ),
     ],
-    ids=["nothing", "two Deployments", "two Rollouts", "two Rollouts and one Deployment more"],
+    ids=["two Deployments", "two Rollouts", "two Rollouts and one Deployment more"],
 )
 def test_start_asks_which_one(
     cluster: HttpCluster, run: Run, objects: tuple[Object, ...], said: str

@@ -190,6 +190,41 @@ def test_a_retry_ships_the_same_with_the_same_overrides(rig: Rig) -> None:
     assert name_of(again) != name
 
 
+def test_the_timeline_names_versions_and_commands_as_people_do(rig: Rig) -> None:
+    ship(rig, "v2")
+    told = [entry.message for entry in back(rig).status.timeline]
+    assert "v1 of web is released on the fast path by ana: 3 a.m." in told
+    name = name_of(start(rig.simulated, SPACE, Request("v3", rollout="web")).release)
+    while rig.release(name).status.phase is not Phase.PROGRESSING:
+        rig.reconciler.reconcile(KEY)
+        rig.kubelet.quiesce()
+        rig.pass_time(0.5)
+    action = {"id": "1", "type": "promoteFull", "by": "ana", "at": "2026-01-01T12:00:00Z"}
+    rig.patch(Kind.RELEASE, name, {"spec": {"action": action}})
+    rig.reconciler.reconcile(KEY)
+    told = [entry.message for entry in rig.release(name).status.timeline]
+    assert "promote --full by ana" in told
+
+
+def followed(rig: Rig) -> None:
+    """Have releases start by the template from now on."""
+    patch = {"spec": {"trigger": "Template", "onNewRelease": "Supersede"}}
+    rig.patch(Kind.ROLLOUT, "web", patch)
+
+
+def test_a_new_version_has_to_come_to_the_template_too(rig: Rig) -> None:
+    followed(rig)
+    said = start(rig.simulated, SPACE, Request("v2", rollout="web")).assumed
+    assert [one for one in said if one.endswith("bring the version there too")] != []
+
+
+def test_new_pods_of_a_version_have_none_to_bring(rig: Rig) -> None:
+    followed(rig)
+    said = restart(rig.simulated, SPACE, "web", by="ana", reason="", now=NOW).assumed
+    assert [one for one in said if one.endswith("takes its place")] != []
+    assert "bring the version" not in "".join(said)
+
+
 def test_a_retry_beside_a_release_that_runs_is_refused(rig: Rig) -> None:
     started = start(rig.simulated, SPACE, Request("v2", rollout="web"))
     rig.reconciler.reconcile(KEY)

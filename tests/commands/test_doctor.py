@@ -12,6 +12,7 @@ from rollout.resources.writes import Create, Delete, Kind, Patch, PatchType
 from tests import build
 from tests.commands.ward import NOW, Ward, define_kinds, one, ward
 from tests.controlplane.access import Access as ControlPlane
+from tests.resources.change import changed, without_rules
 from tests.sandbox.practice import until
 
 __all__ = ["ward"]
@@ -229,3 +230,18 @@ def test_on_a_real_control_plane_all_that_can_be_looked_at_is_well(
     assert {"access", "kinds", "rights"}.isdisjoint(bad), found
     # Nothing runs there: neither pods nor a controller.
     assert bad <= {"controller", "web: traffic", "web: metrics"}, found
+
+
+def test_an_invalid_rollout_is_a_problem_of_its_own(ward: Ward) -> None:
+    name = "rollouts.rollout.dev"
+    known = ward.cluster.get(Kind.CUSTOM_RESOURCE_DEFINITION, "", name)
+    versions = without_rules(known["spec"]["versions"])
+    body = {"spec": {"versions": versions}}
+    ward.cluster.apply(Patch(Kind.CUSTOM_RESOURCE_DEFINITION, "", name, PatchType.MERGE, body))
+    two = build.rollout("two", strategy={"canary": {}, "blueGreen": {}})
+    ward.create(changed(two, "spec.target.deployment", "other"))
+    found = ward.visit()
+    assert one([f for f in found if f.level is Level.PROBLEM], Level.PROBLEM, "two").message == (
+        "the Rollout is invalid: spec.strategy: set exactly one of canary and blueGreen"
+    )
+    assert any(f.check == "web: traffic" for f in found)

@@ -113,6 +113,16 @@ def test_the_release_that_runs_comes_before_one_that_waits_and_that_is_refused_a
     assert rig.rollout().status.active_release == "web-v2"
 
 
+def test_tables_have_the_share_while_there_is_a_candidate() -> None:
+    rig = Rig(build.shop())
+    rig.ears.says = passing
+    rig.run(lambda rig: rig.release().status.weight.applied == 20)
+    assert rig.release().status.share == "20%"
+    rig.run(lambda rig: rig.release().status.phase.ended)
+    status = rig.release().status
+    assert (status.phase, status.weight.applied, status.share) == (Phase.SUCCEEDED, 0, "-")
+
+
 def test_a_release_that_waits_takes_no_traffic_from_the_one_that_runs() -> None:
     rig = Rig(build.shop())
     rig.ears.says = passing

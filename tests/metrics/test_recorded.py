@@ -19,13 +19,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from rollout.analysis.counts import Counting, Pair, Reading
 from rollout.analysis.signals import signals
+from rollout.commands.policies import policy_in
 from rollout.metrics.addresses import AddressMap
 from rollout.metrics.presets import PRESETS
 from rollout.metrics.provider import Ask, PodAddress, Side, TrackQuery
 from rollout.metrics.registry import provider
 from rollout.resources.metric import LatencyMetric, RatioMetric, Unit
 from rollout.resources.policy import Preset, RolloutPolicySpec
-from rollout.resources.policy_file import read_policy
 from rollout.resources.provider import PrometheusProvider
 from tests.analysis.build import pair
 from tests.metrics.record import RECORDED
@@ -233,7 +233,7 @@ def belongs(preset: Preset, exporter: str, labels: dict[str, str], track: str) -
 
 def test_the_ready_policy_says_what_the_preset_does() -> None:
     file = Path(__file__).parents[2] / "policies" / "ingress-nginx.yaml"
-    own = read_policy(file.read_text(), file.name).spec
+    own = policy_in(file.read_text(), file.name)
     assert isinstance(own.provider, PrometheusProvider)
     assert own.provider.track_matchers == PRESETS[Preset.INGRESS_NGINX].track_matchers
 

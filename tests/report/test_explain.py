@@ -6,6 +6,7 @@ import pytest
 
 from rollout.report.ages import age, length
 from rollout.report.explain import explain, metric_line
+from rollout.report.unclaimed import UNCLAIMED
 from rollout.resources.release import (
     MetricVerdict,
     PausedFrom,
@@ -18,6 +19,7 @@ from rollout.resources.release import (
     Weight,
 )
 from rollout.resources.rollout import Strategy
+from rollout.resources.share import share
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CANARY = Strategy.model_validate({"canary": {}})
@@ -154,3 +156,46 @@ def test_a_metric_is_told_with_its_numbers() -> None:
     assert metric_line(metric) == (
         "errors: Fail, bad: candidate 30 of 100, stable 1 of 900, chance 0.0001"
     )
+
+
+def pending(seconds: float, **status: object) -> str:
+    made = {"creationTimestamp": NOW - timedelta(seconds=seconds)}
+    body = {"metadata": made, "spec": {"rollout": "web", "version": "v2"}, "status": status}
+    return "\n".join(explain(Release.model_validate(body), None, NOW))
+
+
+def test_a_release_that_nobody_looks_at_says_so_after_a_moment() -> None:
+    assert UNCLAIMED not in pending(4)
+    said = pending(8)
+    assert "is Pending for 8s." in said
+    assert f"Why: {UNCLAIMED}." in said
+    assert "Next:" not in said
+
+
+def test_a_release_that_waits_for_its_turn_has_its_controller() -> None:
+    assert UNCLAIMED not in pending(60, observedGeneration=1, message="it waits for web-v1")
+
+
+@pytest.mark.parametrize(
+    ("phase", "weight", "said"),
+    [
+        (Phase.PREPARING, 0, "0%"),
+        (Phase.PROGRESSING, 20, "20%"),
+        (Phase.ADOPTING, 100, "100%"),
+        (Phase.ADOPTING, 0, "-"),
+        (Phase.SUCCEEDED, 0, "-"),
+        (Phase.ROLLED_BACK, 0, "0%"),
+        (Phase.PROGRESSING, None, "-"),
+    ],
+)
+def test_no_share_is_told_where_there_is_no_candidate(
+    phase: Phase, weight: int | None, said: str
+) -> None:
+    assert share(phase, weight) == said
+
+
+@pytest.mark.parametrize(
+    ("committed", "said"), [(True, "all traffic is on the new"), (False, "0 %")]
+)
+def test_only_what_is_committed_has_all_the_traffic(*, committed: bool, said: str) -> None:
+    assert said in told(phase=Phase.ADOPTING, started_at=NOW, committed=committed)

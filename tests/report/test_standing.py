@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from rollout.report.standing import standing, state
+from rollout.report.standing import invalid, readable, standing, state
 from rollout.resources.rollout import Rollout
 from tests import build
 
 WAITS = "waits for a change of the template of Deployment web"
 
 
-def told(name: str = "web", **status: Any) -> Rollout:
+def told(name: str = "web", **status: Any) -> dict[str, Any]:
     ready = {
         "type": "Ready",
         "status": "True",
@@ -17,14 +17,12 @@ def told(name: str = "web", **status: Any) -> Rollout:
         "message": WAITS,
         "lastTransitionTime": "2026-01-01T12:00:00Z",
     }
-    return Rollout.model_validate(
-        {**build.rollout(name), "status": {"conditions": [ready], **status}}
-    )
+    return {**build.rollout(name), "status": {"conditions": [ready], **status}}
 
 
 def test_an_idle_rollout_says_what_it_waits_for() -> None:
     assert standing([told(), told("other")], "web") == [f"Rollout web: {WAITS}."]
-    assert state(told()) == "WaitsForTemplate"
+    assert state(Rollout.model_validate(told())) == "WaitsForTemplate"
 
 
 def test_the_only_rollout_need_not_be_named() -> None:
@@ -37,5 +35,22 @@ def test_while_a_release_runs_that_has_the_word() -> None:
 
 
 def test_before_a_controller_has_looked_nothing_is_said() -> None:
-    fresh = Rollout.model_validate(build.rollout())
-    assert (standing([fresh], "web"), state(fresh)) == ([], "-")
+    fresh = build.rollout()
+    assert standing([fresh], "web") == []
+    assert state(Rollout.model_validate(fresh)) == "-"
+
+
+BOTH = build.rollout("two", strategy={"canary": {}, "blueGreen": {}})
+WRONG = "two: invalid: spec.strategy: set exactly one of canary and blueGreen"
+
+
+def test_an_invalid_rollout_hides_no_other() -> None:
+    assert [one.metadata.name for one in readable([BOTH, told()])] == ["web"]
+    assert standing([BOTH, told()], "web") == [f"Rollout web: {WAITS}."]
+
+
+def test_an_invalid_rollout_is_named_with_what_is_wrong() -> None:
+    assert list(invalid([BOTH, told()])) == [WRONG]
+    assert standing([BOTH], None) == [f"Rollout {WRONG}."]
+    there = {**BOTH, "metadata": {**BOTH["metadata"], "namespace": "shop"}}
+    assert list(invalid([there], namespaces=True)) == [f"shop/{WRONG}"]

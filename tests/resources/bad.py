@@ -6,6 +6,7 @@ Every rule has its case here; a test holds the list to the generated CRDs.
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from rollout.resources.image import NOT_A_VERSION
 from rollout.resources.rollout import IMPLIED, IN_PLACE_NEEDS_STEPS
 from rollout.resources.writes import Object
 from tests import build
@@ -177,6 +178,17 @@ OF_A_METRIC: Final = (
         judged("Value", query="1", max=1, failures={"count": 6}),  # of is 5 by default
     ),
 )
+NO_VERSIONS: Final = (
+    "registry.example.com/other:v1/",
+    "registry.example.com/x:",
+    "Registry.example.com/Foo:v1",
+    "a//b:v1",
+    "v1/",
+    "v1@",
+    "x@sha256:zz",
+    "web:v1",
+    "a" * 129,
+)
 OF_A_RELEASE: Final = (
     Bad(
         "set exactly one of version and template",
@@ -184,6 +196,7 @@ OF_A_RELEASE: Final = (
         changed(RELEASE, "spec.version", None),
     ),
     Bad("set exactly one of version and template", "spec", changed(RELEASE, "spec.template", {})),
+    *(Bad(NOT_A_VERSION, "spec", build.release(version=version)) for version in NO_VERSIONS),
     *(
         Bad(NO_CHANGE, "spec", body, {"spec": change})
         for body, change in (

@@ -60,6 +60,16 @@ def test_a_problem_has_its_line_its_place_and_the_fix(text: str, problem: str) -
     assert said(HEAD + text) == [problem]
 
 
+def test_equal_names_are_told_beside_all_else() -> None:
+    metrics = "  metrics:\n    - {name: v, kind: Ratio}\n    - {name: v, kind: Ratio}\n"
+    twice = "spec.metrics[1].name: metrics has 'v' twice: give each metric its own name"
+    assert said(f"{HEAD}spec:\n{metrics}") == [f"p.yaml:7: {twice}"]
+    assert said(f"{HEAD}spec:\n  alpha: 3\n{metrics}") == [
+        "p.yaml:5: spec.alpha: 3 is out of bounds: write 0.2 or less",
+        f"p.yaml:8: {twice}",
+    ]
+
+
 def test_every_problem_is_told_in_the_order_of_the_file() -> None:
     text = f"{HEAD}spec:\n  alpha: 3\n  intervall: 1s\n  metrics:\n    - {{kind: Ratio}}\n"
     lines = [line.split(":")[1] for line in said(text)]

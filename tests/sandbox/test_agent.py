@@ -89,3 +89,12 @@ def test_an_image_with_a_dial_that_cannot_be_read_says_so(shop: Shop) -> None:
     until(lambda: "waiting" in told() or "terminated" in told(), "the container does not run")
     assert not ready(only_pod(shop))
     assert shop.get(Kind.DEPLOYMENT)["status"].get("availableReplicas", 0) == 0
+
+
+def test_a_pod_whose_image_has_no_name_waits_as_on_a_kubelet(shop: Shop) -> None:
+    shop.create(deployment("v1/", replicas=1))
+    waiting = until(
+        lambda: (container(only_pod(shop)).get("state") or {}).get("waiting"), "it waits"
+    )
+    assert waiting["reason"] == "InvalidImageName"
+    assert "invalid reference format" in waiting["message"]

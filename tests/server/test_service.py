@@ -129,7 +129,7 @@ def test_an_api_that_has_ended_is_a_problem_of_the_daemon(parts: Parts) -> None:
         (["--api-tls-cert", "a"], "--api-tls-cert and --api-tls-key, both or none"),
         (["--api-tls-cert", "a", "--api-tls-key", "b"], "without --api-port"),
         (["--api-audience", "rollout"], "--api-audience without --api-port"),
-        (["--api-port", "many"], "should be a valid integer"),
+        (["--api-port", "many"], "'many' is no whole number"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(

@@ -4,7 +4,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pydantic import ValidationError
+
 from rollout.kube.errors import ClusterError
+from rollout.resources.faults import sentence
 
 
 class Level(StrEnum):
@@ -41,9 +44,12 @@ def problem(check: str, message: str, mend: str) -> Finding:
 
 
 def guarded(check: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
-    """Look at something; a cluster that does not let us is a finding."""
+    """Look at something; a cluster that does not let us is a finding, and so is a bad object."""
     try:
         return list(look())
     except ClusterError as error:
         mend = "look as somebody who may read that"
         return [warning(check, f"could not be looked at: {error}", mend)]
+    except ValidationError as error:
+        said = f"the {error.title} is invalid: {sentence(error)}"
+        return [problem(check, said, "correct it with `kubectl edit`")]

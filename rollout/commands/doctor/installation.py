@@ -16,7 +16,7 @@ from rollout.resources.writes import Kind, Object
 
 KINDS: Final = "kinds"
 ALIVE: Final = "controller"
-APPLY: Final = "`rollout crds | kubectl apply --server-side -f -`"
+APPLY: Final = "`rollout crds | kubectl apply -f -`"
 CONTROLLER: Final = "rollout-controller"
 """Its Deployment, as it is installed."""
 PODS: Final = "app.kubernetes.io/name=rollout-controller"

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from rollout.resources.image import reference_fault
 from rollout.sandbox.agent.environment import Found, MissingError, Source, draw, expand
 from rollout.sandbox.agent.probes import check, first_pass, verdicts
 from rollout.sandbox.agent.processes import Exit, Order, Process, Processes
@@ -131,10 +132,16 @@ class Container:
 
     def _fault(self) -> Waiting | None:
         """Say why this image cannot be run at all, in the kubelet's words."""
-        image = Image.parse(self._spec.image)
+        named = self._spec.image
+        if reference_fault(named):
+            said = f'couldn\'t parse image name "{named}": invalid reference format'
+            return Waiting(
+                "InvalidImageName", f'Failed to apply default image tag "{named}": {said}'
+            )
+        image = Image.parse(named)
         programs = self._runtime.programs
         if programs is not None and image.program not in programs:
-            reason = f'Back-off pulling image "{self._spec.image}"'
+            reason = f'Back-off pulling image "{named}"'
             return Waiting("ImagePullBackOff", f"{reason}: known are {', '.join(sorted(programs))}")
         try:
             read_dials(image.version, self._spec.environment)
