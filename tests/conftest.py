@@ -1,13 +1,17 @@
 """Fixtures and options that more than one folder of tests uses."""
 
 import gc
+import re
 import signal
+from pathlib import Path
 
 import pytest
 
 pytest_plugins = ["tests.controlplane.fixtures"]
 
 STRIDE = 6
+WHOLE_MODULE = re.compile(r"^pytestmark = .*$", re.MULTILINE)
+MARK = re.compile(r"pytest\.mark\.(\w+)")
 LONGEST = "tests/system/test_readme.py"
 """Begun first: it would keep one process busy for a minute after all others are done."""
 
@@ -28,6 +32,15 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out modules of real parts where these are not asked for: to read them takes seconds."""
+    asked = config.option.markexpr
+    if not asked.startswith("not (") or collection_path.suffix != ".py":
+        return None
+    marks = WHOLE_MODULE.search(collection_path.read_text())
+    return True if marks and any(mark in asked for mark in MARK.findall(marks[0])) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

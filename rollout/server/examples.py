@@ -114,7 +114,7 @@ EXPLANATION: Final[dict[str, Any]] = {
     "lines": [
         f"{NAME} (v1.2.4) is Progressing for 45s, 20 % of the traffic on it.",
         f"Why: {WHY}.",
-        f"Verdict: Undecided: {WHY}.",
+        "Verdict: Undecided.",
         "  errors: Undecided, bad: candidate 1 of 212, stable 3 of 871, chance 0.58",
         "Next: 50 %, in 17s at the soonest, after a Pass.",
     ],
