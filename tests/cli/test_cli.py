@@ -171,7 +171,9 @@ def test_options_may_follow_the_command(cluster: HttpCluster, run: Run) -> None:
     create(cluster, *build.shop())
     say(cluster)
     assert json.loads(run("list", "-o", "json", "-n", "default").stdout)
-    assert run("list", "-n", "elsewhere").stdout.startswith("no Rollout in elsewhere")
+    elsewhere = run("list", "-n", "elsewhere")
+    assert (elsewhere.returncode, elsewhere.stdout) == (1, "")
+    assert "there is no namespace elsewhere" in elsewhere.stderr
 
 
 @pytest.mark.parametrize(
