@@ -1,7 +1,8 @@
-"""All checks of the project, from nothing: `python3 -m tests` (`--fast`: under a minute).
+"""All checks of the project, from nothing: `python3 -m tests` (`--fast`: little more than one minute).
 
 Needs Python 3.11 with venv, and nothing else: it makes `.venv` from the locked requirements,
-builds the real control plane, Helm, and parts of Argo CD and Flux (once; about 15 minutes), and
+builds the real control plane, Helm, parts of Argo CD and Flux, and the controllers of Argo Rollouts
+and Flagger (once; about 20 minutes), and
 fails when a real part is missing.
 This file is run by the system's Python, so it uses the standard library only.
 """
