@@ -1,9 +1,8 @@
-"""All checks of the project, from nothing: `python3 -m tests` (`--fast`: little more than one minute).
+"""All checks of the project, from nothing: `python3 -m tests` (`--fast`: about a minute).
 
 Needs Python 3.11 with venv, and nothing else: it makes `.venv` from the locked requirements,
 builds the real control plane, Helm, parts of Argo CD and Flux, and the controllers of Argo Rollouts
-and Flagger (once; about 20 minutes), and
-fails when a real part is missing.
+and Flagger (once, in 15 minutes or more), and fails when a real part is missing.
 This file is run by the system's Python, so it uses the standard library only.
 """
 

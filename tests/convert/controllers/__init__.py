@@ -2,7 +2,7 @@
 
 `python -m tests.convert.controllers` builds them from their projects' Go modules. They are made for
 older versions of Kubernetes' libraries than the control plane, so they share little of its build:
-each takes about three minutes on two cores, once.
+each takes minutes, once.
 """
 
 from pathlib import Path
