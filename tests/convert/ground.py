@@ -3,9 +3,8 @@
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import httpx
 import yaml
@@ -25,6 +24,7 @@ from tests.convert.kinds import define
 from tests.convert.upstream import ARGO, FLAGGER, folder
 from tests.person import Person
 from tests.programs.program import Program
+from tests.raised import Raised
 from tests.scenarios.forked import Forked
 
 SPACE: Final = "shop"
@@ -42,27 +42,16 @@ def theirs() -> Iterator[dict[str, Any]]:
     yield from yaml.safe_load_all((folder(FLAGGER) / "artifacts/flagger/crd.yaml").read_text())
 
 
-class Ground:
+class Ground(Raised):
     """Where services are moved. Use as a context manager."""
 
     def __init__(self, place: Path, kubectl: Path) -> None:
+        super().__init__()
         self.folder = place
         self.person = Person.at(place / "desk", kubectl)
-        self._stack = ExitStack()
         self.plane = ControlPlane()
         self.cluster: HttpCluster
         self.edge: Edge
-
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
 
     @property
     def access(self) -> Access:

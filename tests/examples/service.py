@@ -4,9 +4,8 @@ import json
 import os
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import httpx
 
@@ -22,6 +21,7 @@ from tests.controlplane.access import Access
 from tests.controlplane.components import kubeconfig
 from tests.examples.trees import EXAMPLE, Overlay, Tree, build, one
 from tests.install.installed import account_token, apply, give_rights
+from tests.raised import Raised
 from tests.scenarios.forked import Forked, run
 
 RATE: Final = 100
@@ -30,32 +30,21 @@ KEYS: Final = ("GOOGLE_API_KEY", "DATABASE_URL", "SENTRY_DSN")
 QUICK_STEPS: Final = [{"weight": weight, "minDuration": "1s"} for weight in (5, 20, 50)]
 
 
-class Service:
+class Service(Raised):
     """One overlay on a real control plane. Use as a context manager."""
 
     called_seconds = 150.0
     """For so long callers come, at most."""
 
     def __init__(self, plane: Access, overlay: Overlay, folder: Path) -> None:
+        super().__init__()
         self.overlay = overlay
         self._plane = plane
         self._folder = folder
         self.cluster = HttpCluster.for_server(plane.url, plane.token(), str(plane.ca_file))
-        self._stack = ExitStack()
         self._log = folder / "controller.log"
         self.edge: Edge
         self.load: Load
-
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
 
     def _start(self) -> None:
         namespace = self.overlay.namespace

@@ -7,11 +7,10 @@ import subprocess
 import threading
 import time
 from base64 import b64encode
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import httpx
 
@@ -34,6 +33,7 @@ from tests.prometheus.config import Target
 from tests.prometheus.pods import PodFollower
 from tests.prometheus.proxy import Proxy
 from tests.prometheus.server import Prometheus
+from tests.raised import Raised
 from tests.scenarios.forked import Forked, run
 from tests.scenarios.gate import Gate
 from tests.scenarios.inside import Inside
@@ -84,10 +84,11 @@ class Server:
     """Token of the controller's own account; None: it comes as the administrator."""
 
 
-class Stage:
+class Stage(Raised):
     """One scenario's world. Use as a context manager."""
 
     def __init__(self, server: Server, namespace: str, scenario: Scenario, folder: Path) -> None:
+        super().__init__()
         self.server = server
         self.namespace = namespace
         self.scenario = scenario
@@ -113,20 +114,8 @@ class Stage:
         self.killed_at: list[datetime] = []
         self._log = folder / "controller.log"
         self._logged = 0
-        self._stack = ExitStack()
 
-    def __enter__(self) -> Self:
-        try:
-            self._raise()
-        except BaseException:
-            self._stack.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def _raise(self) -> None:
+    def _start(self) -> None:
         self._stack.callback(self.cluster.close)
         settings = AgentSettings(
             node=f"node-{self.namespace}", namespace=self.namespace, back_off=BackOff(1.0, 4.0)
