@@ -7,7 +7,8 @@ models lose the fields they do not know.
 
 import copy
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Self
@@ -116,7 +117,7 @@ class HttpCluster:
         timeout_seconds: int,
         *,
         name: str | None = None,
-    ) -> Iterator[WatchEvent]:
+    ) -> Generator[WatchEvent]:
         """Follow all changes after `resource_version`; raises Gone when it is no longer kept.
 
         With `name`, only those of one object.
@@ -132,7 +133,7 @@ class HttpCluster:
             *([("fieldSelector", f"metadata.name={name}")] if name else []),
         ]
         call = Call("get", _collection(kind, namespace), self._bounds.call, query)
-        return map(_event, self._wire.lines(call, timeout_seconds + WATCH_GRACE_SECONDS))
+        return _events(self._wire.lines(call, timeout_seconds + WATCH_GRACE_SECONDS))
 
     def log(
         self, namespace: str, pod: str, query: Sequence[tuple[str, str]], seconds: float
@@ -262,6 +263,11 @@ def _listed(kind: Kind, answer: Object) -> ObjectList:
         raise Unreachable(f"this is not a list of {kind.value.plural}: {str(answer)[:80]!r}")
     named = {"apiVersion": kind.value.api_version, "kind": kind.value.kind}
     return ObjectList(tuple({**named, **item} for item in answer["items"] or ()), version)
+
+
+def _events(lines: Generator[bytes]) -> Generator[WatchEvent]:
+    with closing(lines):
+        yield from map(_event, lines)
 
 
 def _event(line: bytes) -> WatchEvent:

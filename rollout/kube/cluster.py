@@ -5,7 +5,7 @@ test holds the real client, the practice cluster and the simulated one to the sa
 and faults are tested by wrapping a cluster, not by patching modules.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, Self
@@ -76,12 +76,13 @@ class RemoteCluster(Cluster, Protocol):
         timeout_seconds: int,
         *,
         name: str | None = None,
-    ) -> Iterator[WatchEvent]:
+    ) -> Generator[WatchEvent]:
         """Follow all changes after `resource_version`; ends by itself after the timeout.
 
         With `name`, only those of one object.
 
-        Returns when the watch is accepted. Raises Gone when that version is no longer kept.
+        Returns when the watch is accepted. Raises Gone when that version is no longer kept. Close
+        one that is left before its end.
         """
         ...
 

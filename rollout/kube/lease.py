@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 from typing import Final
 
 import structlog
@@ -159,11 +160,13 @@ class Elector:
 
     def _follow(self, version: str) -> None:
         namespace, name = self._place
-        for event in self._cluster.watch(Kind.LEASE, namespace, version, WATCH_SECONDS, name=name):
-            if self.is_leader() or self._stopping.is_set():
-                return
-            if _is_free(event):
-                self._free.set()
+        watched = self._cluster.watch(Kind.LEASE, namespace, version, WATCH_SECONDS, name=name)
+        with closing(watched):
+            for event in watched:
+                if self.is_leader() or self._stopping.is_set():
+                    return
+                if _is_free(event):
+                    self._free.set()
 
     def _tell_unheeded(self, failures: int, error: Exception) -> None:
         if failures == 1 and not self._stopping.is_set():

@@ -17,6 +17,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
@@ -158,11 +159,12 @@ class Reflector:
         began = time.monotonic()
         events = self._cluster.watch(self.kind, self._namespace, position, self._watch_seconds)
         self._opened_at = began
-        for event in events:
-            self._notify(self._cache.follow(event))
-            self._problem = None
-            if self._stopping.is_set():
-                break
+        with closing(events):
+            for event in events:
+                self._notify(self._cache.follow(event))
+                self._problem = None
+                if self._stopping.is_set():
+                    break
         if time.monotonic() - began < FULL_LIFE * self._watch_seconds:
             raise Ended("the watch was ended before its time")
         return self._cache.position

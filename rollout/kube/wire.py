@@ -15,7 +15,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any, Final, cast
@@ -148,17 +148,17 @@ class Wire:
         finally:
             response.close()  # a connection whose answer was read whole is in the pool by now
 
-    def lines(self, call: Call, seconds: float) -> Iterator[bytes]:
+    def lines(self, call: Call, seconds: float) -> Generator[bytes]:
         """Send a request; gives its answer line by line, as long as lines come.
 
         Returns when the answer has begun. `call.seconds` bounds the time to its headers,
         `seconds` all that comes after them. A stream that ends within a line, or not in that
-        time, raises Unreachable.
+        time, raises Unreachable. Close what is not read to its end.
         """
         response = self._send(call)
         return self._follow(response, call, time.monotonic() + seconds)
 
-    def _follow(self, response: BaseHTTPResponse, call: Call, deadline: float) -> Iterator[bytes]:
+    def _follow(self, response: BaseHTTPResponse, call: Call, deadline: float) -> Generator[bytes]:
         try:
             yield from _split(response, deadline)
         except (HTTPError, HTTPException, OSError) as error:

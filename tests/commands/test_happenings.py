@@ -1,6 +1,6 @@
 """Events that come, over a cluster that is away for a while."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -31,7 +31,7 @@ class Away:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cluster, name)
 
-    def watch(self, kind: Kind, namespace: str, since: str, seconds: int) -> Iterator[WatchEvent]:
+    def watch(self, kind: Kind, namespace: str, since: str, seconds: int) -> Generator[WatchEvent]:
         self.asked.append(since)
         error = next(self._errors, None)
         if error is not None:

@@ -1,7 +1,7 @@
 """An API server that is away or frozen, for real: its process is killed, or stopped."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -48,7 +48,7 @@ class Counted:
         timeout_seconds: int,
         *,
         name: str | None = None,
-    ) -> Iterator[WatchEvent]:
+    ) -> Generator[WatchEvent]:
         self.asked.append(time.monotonic())
         return self.cluster.watch(kind, namespace, resource_version, timeout_seconds, name=name)
 

@@ -1,14 +1,18 @@
+import inspect
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
 
 import pytest
 
 from rollout.kube.cache import Change, ChangeType
 from rollout.kube.client import HttpCluster
+from rollout.kube.cluster import WatchEvent
 from rollout.kube.reflector import BackOff, Reflector
 from rollout.resources.writes import Kind, Patch, PatchType
 from tests.kube import faulty
 from tests.kube.faulty import FaultyServer
+from tests.kube.wrapped import Wrapped
 
 SERVICES = "/api/v1/namespaces/shop/services"
 QUICK = BackOff(first=0.02, longest=0.1)
@@ -255,6 +259,31 @@ def test_a_listener_that_fails_does_not_end_it(
     wait(lambda: told == ["a", "b"])
     reflector.stop()
     assert "our bug" in capsys.readouterr().out
+
+
+class Kept(Wrapped):
+    """A cluster that keeps its watches, so that none is closed by being forgotten."""
+
+    def watch(self, *asked: Any, **options: Any) -> Generator[WatchEvent]:
+        self.watched = super().watch(*asked, **options)
+        return self.watched
+
+
+def test_a_watch_that_is_left_before_its_end_is_closed(
+    server: FaultyServer, cluster: HttpCluster
+) -> None:
+    kept = Kept(cluster)
+
+    def listen(change: Change) -> None:
+        if change.name == "b":
+            reflector.stop(timeout=0)
+
+    reflector = Reflector(kept, Kind.SERVICE, "shop", listen, back_off=QUICK)
+    reflector.start()
+    wait(lambda: server.count("watch"))
+    server.put(f"{SERVICES}/b")
+    wait(lambda: inspect.getgeneratorstate(kept.watched) == inspect.GEN_CLOSED)
+    reflector.stop()
 
 
 def test_waits_grow_up_to_their_bound_and_never_march_in_step() -> None:

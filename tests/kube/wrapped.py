@@ -1,6 +1,6 @@
 """A cluster with something in the way of its writes: faults by wrapping, not by patching."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Self
 
@@ -38,7 +38,7 @@ class Wrapped:
         timeout_seconds: int,
         *,
         name: str | None = None,
-    ) -> Iterator[WatchEvent]:
+    ) -> Generator[WatchEvent]:
         return self.cluster.watch(kind, namespace, resource_version, timeout_seconds, name=name)
 
     def within(self, _seconds: float) -> Self:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Generator
+from contextlib import closing
 from typing import Final
 
 from rollout.commands.ops.patience import Patience
@@ -39,14 +40,15 @@ def coming(
             concerned = _concerned(cluster, namespace, family)
             watched = cluster.watch(Kind.EVENT, namespace, since, WATCH_SECONDS)
             patience.heard()
-            for event in watched:
-                since = key_of(event.object)[1] if event.object.get("metadata") else since
-                if event.type in {EventType.BOOKMARK, EventType.DELETED}:
-                    continue
-                if _is_new_release(event.object, concerned):
-                    concerned = _concerned(cluster, namespace, family)
-                if concerned.covers(event.object):
-                    yield event_row(event.object)
+            with closing(watched):
+                for event in watched:
+                    since = key_of(event.object)[1] if event.object.get("metadata") else since
+                    if event.type in {EventType.BOOKMARK, EventType.DELETED}:
+                        continue
+                    if _is_new_release(event.object, concerned):
+                        concerned = _concerned(cluster, namespace, family)
+                    if concerned.covers(event.object):
+                        yield event_row(event.object)
         except Gone:
             since = ""
         except (Unreachable, ServerFault) as error:
