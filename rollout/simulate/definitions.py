@@ -17,7 +17,7 @@ from rollout.simulate.catalog import (
 )
 from rollout.simulate.objects import EMPTY, dig
 from rollout.simulate.refusals import FieldError, invalid, required
-from rollout.simulate.rules import broken
+from rollout.simulate.rules import Rules
 from rollout.simulate.schemas import StructuralSchema
 from rollout.simulate.tables import Column, custom_columns
 from rollout.simulate.validation.names import metadata, subdomain
@@ -32,13 +32,17 @@ def served_kind(definition: Object) -> ApiResource:
     names, version = spec["names"], storage_version(spec)
     subresources = version.get("subresources") or EMPTY
     said = version["schema"]["openAPIV3Schema"]
-    schema = StructuralSchema(said)
+    schema, rules = StructuralSchema(said), Rules(said)
     has_status = "status" in subresources
     namespaced = spec["scope"] == "Namespaced"
 
     def validate(new: Object, old: Object | None) -> list[FieldError]:
         found = metadata(new, namespaced=namespaced, custom=True) + schema.errors(new)
-        return found or broken(new, old, said)
+        return found or rules.broken(new, old)
+
+    def validate_status(new: Object, old: Object | None) -> list[FieldError]:
+        now, before = new.get("status"), (old or EMPTY).get("status")
+        return schema.status_errors(new) or rules.field("status").broken(now, before, "status")
 
     return ApiResource(
         Resource(names["kind"], names["plural"], spec["group"], version["name"], namespaced),
@@ -47,7 +51,7 @@ def served_kind(definition: Object) -> ApiResource:
         categories=tuple(names.get("categories") or ()),
         default=schema.shaped,
         validate=validate,
-        validate_status=lambda new, _: schema.status_errors(new),
+        validate_status=validate_status,
         default_status=schema.shaped,
         generation_moves=beyond_status_moved if has_status else beyond_metadata_moved,
         initial={} if has_status else None,

@@ -1,8 +1,7 @@
 """What a CRD's structural schema does to custom resources: prune, default, refuse.
 
-`x-kubernetes-validations` (CEL) are not evaluated here: the real control plane tests those, and
-`rules` holds our own kinds to what their models know.
-Messages are those of the real server, so that people see the same text in practice.
+Its rules in CEL are in `rules`. Messages are those of the real server, so that people see the same
+text in practice.
 """
 
 import json
@@ -24,11 +23,11 @@ from rollout.simulate.refusals import (
     type_invalid,
     unsupported,
 )
+from rollout.simulate.rules import RULES
 
 PRESERVE: Final = "x-kubernetes-preserve-unknown-fields"
 EMBEDDED: Final = "x-kubernetes-embedded-resource"
 INT_OR_STRING: Final = "x-kubernetes-int-or-string"
-RULES: Final = "x-kubernetes-validations"
 MAP_KEYS: Final = "x-kubernetes-list-map-keys"
 LIST_TYPE: Final = "x-kubernetes-list-type"
 _SERVERS_OWN: Final = frozenset({"apiVersion", "kind", "metadata"})

@@ -14,10 +14,6 @@ from rollout.sandbox.apiserver import ApiServer
 from tests.conformance.record import Case, difference, load_cases, play, recorded
 
 NOT_IMITATED: Final = {
-    "custom/what the schema and its rules forbid is refused with its causes": (
-        "CEL rules (x-kubernetes-validations) are not evaluated: rules are tested on the real "
-        "server; the rest of the schema is held to these answers in tests/simulate/test_schemas.py"
-    ),
     "discovery/the server's version and health": (
         "gitVersion says that this is the practice server, so that nobody takes it for a cluster"
     ),

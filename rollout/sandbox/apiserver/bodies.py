@@ -1,7 +1,8 @@
 """Whether a body is what its path says, and what the options of a deletion say."""
 
+import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from rollout.kube.errors import Refused
 from rollout.resources.writes import Object
@@ -10,6 +11,9 @@ from rollout.simulate import refusals
 from rollout.simulate.decoding import decoded, strict_error
 from rollout.simulate.objects import EMPTY, dig
 from rollout.simulate.registry import DeleteOptions
+
+SHOWN: Final = 30
+"""Characters of a body that is not recognised, in the real server's sentence."""
 
 
 def checked(ask: Ask, body: Any, *, named: bool) -> Object:
@@ -26,8 +30,20 @@ def checked(ask: Ask, body: Any, *, named: bool) -> Object:
             f"{kind} in version {_quoted(version)} cannot be handled as a {resource.kind}: no kind "
             f"{_quoted(kind)} is registered for version {_quoted(version)} at this path"
         )
+    if kind is None and ask.view.api.unknown_fields is not None:
+        raise _unrecognised(resource.kind, body)
     _check_place(ask, body, named=named)
     return body
+
+
+def _unrecognised(kind: str, body: Object) -> Refused:
+    """Custom kinds must say what they are; of others the path is enough."""
+    said = json.dumps(body)
+    start = said if len(said) <= SHOWN else f"{said[:SHOWN]} ..."
+    return refusals.bad_request(
+        f"the object provided is unrecognized (must be of type {kind}): "
+        f"Object 'Kind' is missing in '{said}' ({start})"
+    )
 
 
 def _quoted(text: Any) -> str:
