@@ -8,13 +8,14 @@ from typing import Final
 
 from rollout.cli.options import user
 from rollout.commands.actions import Asked, ask, new_action
+from rollout.commands.patience import PASSING, PATIENCE, Patience
 from rollout.commands.request import Request, Started
 from rollout.commands.retry import retry
 from rollout.commands.spaces import refuse_missing
 from rollout.commands.start import start
 from rollout.kube.client import HttpCluster
 from rollout.kube.cluster import Cluster
-from rollout.kube.errors import ClusterError, Unreachable
+from rollout.kube.errors import ClusterError
 from rollout.report.explain import explain
 from rollout.report.pods import ready_by_side
 from rollout.resources.action import ActionType
@@ -23,15 +24,14 @@ from rollout.resources.release import Release
 from rollout.resources.writes import Kind, Object
 
 EVERY: Final = 0.5
-PATIENCE: Final = 30.0
-"""Seconds for which a cluster that cannot be reached is tried again."""
 
 
 class ClusterDoor:
     """Goes to the cluster."""
 
-    def __init__(self, cluster: HttpCluster) -> None:
+    def __init__(self, cluster: HttpCluster, patience: float = PATIENCE) -> None:
         self._cluster = cluster
+        self._patience = patience
         self.namespace = cluster.namespace
 
     def rollouts(self, namespace: str | None) -> list[Object]:
@@ -72,15 +72,17 @@ class ClusterDoor:
 
     def states(self, namespace: str, name: str, seconds: float) -> Iterator[Release]:
         """Give a release as it is, again and again."""
-        heard = time.monotonic()
-        end = heard + seconds
-        while time.monotonic() < end:
+        end, patience = time.monotonic() + seconds, Patience(self._patience)
+        while True:
             try:
-                yield Release.model_validate(self._cluster.get(Kind.RELEASE, namespace, name))
-                heard = time.monotonic()
-            except Unreachable:
-                if time.monotonic() - heard > PATIENCE:
-                    raise
+                found = self._cluster.get(Kind.RELEASE, namespace, name)
+            except PASSING as error:
+                patience.bear(error)
+            else:
+                patience.heard()
+                yield Release.model_validate(found)
+            if time.monotonic() >= end:
+                return
             time.sleep(EVERY)
 
 

@@ -44,10 +44,10 @@ class Door(Protocol):
         """Say why a release is where it is."""
 
     def pods(self, release: Release) -> dict[str, str]:
-        """Say how many pods of each side are ready."""
+        """Say how many pods of each side are ready; nothing when that cannot be had now."""
 
     def states(self, namespace: str, name: str, seconds: float) -> Iterator[Release]:
-        """Give a release as it is, and again as it changes, for so many seconds.
+        """Give a release as it is, at least once, and again as it changes, for so many seconds.
 
         Waits out a cluster or server that is away for a while. Raises NotFound when the release
         is deleted.

@@ -9,7 +9,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -71,9 +71,10 @@ class Wire:
         )
 
     @contextmanager
-    def stream(self, path: str, silence: float) -> Iterator[httpx.Response]:
-        """Open a stream, which ends after so many seconds of silence."""
-        timeout = self._timeout(silence)
+    def stream(self, path: str, seconds: float) -> Iterator[httpx.Response]:
+        """Open a stream, which ends with what is said first after so many seconds."""
+        end = time.monotonic() + seconds
+        timeout = self._timeout(min(SECONDS, seconds))
         with (
             self._transport(),
             self._client.stream("GET", path, timeout=timeout) as answer,
@@ -81,6 +82,7 @@ class Wire:
             if answer.status_code != httpx.codes.OK:
                 answer.read()
                 raise refusal_of(answer)
+            answer.stream = _Until(cast("httpx.SyncByteStream", answer.stream), end)
             yield answer
 
     def _answer(self, method: str, path: str, **request: Any) -> Any:
@@ -111,6 +113,24 @@ class Wire:
     def _timeout(self, silence: float) -> httpx.Timeout:
         bound = min(silence, self._silence)
         return httpx.Timeout(bound, connect=min(CONNECT_SECONDS, bound))
+
+
+class _Until(httpx.SyncByteStream):
+    """What a server says, up to a moment: a heartbeat is no event, and ends it all the same."""
+
+    def __init__(self, said: httpx.SyncByteStream, end: float) -> None:
+        self._said = said
+        self._end = end
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self._said:
+            yield part
+            if time.monotonic() > self._end:
+                return
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._said.close()
 
 
 def _read(answer: httpx.Response) -> Any:

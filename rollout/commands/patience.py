@@ -5,10 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from rollout.kube.errors import ServerFault, Unreachable
+from rollout.kube.errors import ClusterError, ServerFault, TooManyRequests, Unreachable
 
 PATIENCE: Final = 30.0
 """Seconds."""
+PASSING: Final = (Unreachable, ServerFault, TooManyRequests)
+"""What may pass by itself: a cluster that is away, is being upgraded, or has too much to do."""
 
 
 @dataclass
@@ -23,7 +25,7 @@ class Patience:
         """Learn that it has answered."""
         self._away = None
 
-    def bear(self, error: Unreachable | ServerFault) -> None:
+    def bear(self, error: ClusterError) -> None:
         """Pass when it may be asked again. Raises the error when it has been away for too long."""
         now = self.clock()
         self._away = now if self._away is None else self._away
