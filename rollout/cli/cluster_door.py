@@ -9,6 +9,7 @@ from typing import Final
 from rollout.cli.options import user
 from rollout.commands.actions import Asked, ask, new_action
 from rollout.commands.patience import PASSING, PATIENCE, Patience
+from rollout.commands.readable import readable
 from rollout.commands.request import Request, Started
 from rollout.commands.retry import retry
 from rollout.commands.spaces import refuse_missing
@@ -41,12 +42,12 @@ class ClusterDoor:
             refuse_missing(self._cluster, namespace)
         return list(found)
 
-    def releases(self, namespace: str) -> list[Release]:
-        """Give the releases of a namespace."""
+    def releases(self, namespace: str, name: str | None) -> list[Release]:
+        """Give the releases of a namespace, as `readable` does."""
         found = self._cluster.list(Kind.RELEASE, namespace).items
         if not found:
             refuse_missing(self._cluster, namespace)
-        return [Release.model_validate(one) for one in found]
+        return readable(found, name)
 
     def start(self, namespace: str, request: Request) -> Started:
         """Start a release."""

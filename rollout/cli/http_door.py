@@ -18,6 +18,7 @@ from rollout.cli.http_wire import READ_SECONDS, Wire
 from rollout.cli.server_errors import ServerUnreachable
 from rollout.commands.actions import Asked
 from rollout.commands.patience import PATIENCE, Patience
+from rollout.commands.readable import readable
 from rollout.commands.refusal import CommandRefusedError, NotThereError
 from rollout.commands.request import Request, Started
 from rollout.kube.errors import ClusterError, NotFound
@@ -51,9 +52,9 @@ class HttpDoor:
         """Give the Rollouts of a namespace (None: of all)."""
         return self.listed(Kind.ROLLOUT, namespace)
 
-    def releases(self, namespace: str) -> list[Release]:
-        """Give the releases of a namespace."""
-        return [Release.model_validate(one) for one in self.listed(Kind.RELEASE, namespace)]
+    def releases(self, namespace: str, name: str | None) -> list[Release]:
+        """Give the releases of a namespace, as `readable` does."""
+        return readable(self.listed(Kind.RELEASE, namespace), name)
 
     def start(self, namespace: str, request: Request) -> Started:
         """Start a release; the server records who asks."""

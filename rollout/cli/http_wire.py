@@ -39,13 +39,14 @@ class Wire:
     def __init__(
         self, server: str, token: str, ca_file: str | None = None, *, insecure: bool = False
     ) -> None:
-        """Prepare to send; raises ValueError for what is no URL, no CA, or not confidential."""
+        """Prepare to send; raises ValueError for what is no URL, token or CA, or not confidential."""
         self._server = _checked(server, insecure=insecure)
+        headers = {"Authorization": f"Bearer {_one_line(token)}"}
         self._patience = PATIENCE
         self._silence = SECONDS
         self._client = httpx.Client(
             base_url=f"{self._server}/api/v1",
-            headers={"Authorization": f"Bearer {token}"},
+            headers=headers,
             verify=_verification(ca_file),
             trust_env=not is_loopback(urlsplit(self._server).hostname or ""),
         )
@@ -153,6 +154,17 @@ def _checked(server: str, *, insecure: bool) -> str:
             "--insecure-http (ROLLOUT_INSECURE_HTTP=1) sends it all the same"
         )
     return server.rstrip("/")
+
+
+def _one_line(token: str) -> str:
+    """Take off the end of line that a Secret may have; what else is wrong is said without it."""
+    found = token.strip()
+    if not (found.isascii() and found.isprintable()) or " " in found:
+        raise ValueError(
+            "the token (--token, ROLLOUT_TOKEN, or the kubeconfig's) is not one line of ASCII "
+            "without spaces: give what `kubectl create token NAME` prints"
+        )
+    return found
 
 
 def _verification(ca_file: str | None) -> ssl.SSLContext | bool:

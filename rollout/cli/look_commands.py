@@ -136,7 +136,7 @@ def history(context: typer.Context, release: str = RELEASE) -> None:
     options: Globals = context.obj
     door = options.door()
     space = options.space(door)
-    known = door.releases(space)
+    known = door.releases(space, release)
     found = choose(known, space, release)
     all_ = [r for r in known if r.spec.rollout == found.spec.rollout]
     if for_programs(options.output):

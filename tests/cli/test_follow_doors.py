@@ -3,13 +3,17 @@
 import json
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from rollout.cli.cluster_door import ClusterDoor
+from rollout.cli.door import find
 from rollout.cli.http_door import HttpDoor
 from rollout.cli.http_wire import Wire
+from rollout.commands.refusal import CommandRefusedError
+from rollout.kube.client import HttpCluster
+from rollout.kube.cluster import ObjectList
 from rollout.kube.errors import (
     ClusterError,
     Forbidden,
@@ -138,3 +142,28 @@ def test_what_is_not_allowed_is_said_at_once() -> None:
 
 def test_a_cluster_is_asked_once_by_who_has_no_time() -> None:
     assert len(list(states(Away(RELEASE), 0.0))) == 1
+
+
+ALIEN: Final = {**build.release("api-v3", rollout="api", newField=1), "status": {"phase": "Failed"}}
+
+
+def test_a_release_that_is_not_for_us_hides_no_other(server: Server, door: HttpDoor) -> None:
+    server.script = [lambda to: to.say(200, json.dumps({"items": [ALIEN, RELEASE]}))]
+    for one in (door, ClusterDoor(Listing(ALIEN, RELEASE))):
+        assert find(one, "default", None).metadata.name == "web-v2"
+        with pytest.raises(CommandRefusedError, match="release api-v3 is not for this version"):
+            find(one, "default", "api-v3")
+
+
+class Listing(HttpCluster):
+    """A cluster that has these releases, and nothing else."""
+
+    def __init__(self, *releases: Object) -> None:
+        self._releases = releases
+        self.namespace = "default"
+
+    def list(
+        self, kind: Kind, namespace: str | None = None, label_selector: str = ""
+    ) -> ObjectList:
+        assert (kind, namespace, label_selector) == (Kind.RELEASE, "default", "")
+        return ObjectList(self._releases, "1")
