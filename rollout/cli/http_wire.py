@@ -39,7 +39,7 @@ class Wire:
     def __init__(
         self, server: str, token: str, ca_file: str | None = None, *, insecure: bool = False
     ) -> None:
-        """Prepare to send; raises ValueError for what is no URL, token or CA, or not confidential."""
+        """Prepare to send; raises ValueError for no URL, token or CA, or what others can read."""
         self._server = _checked(server, insecure=insecure)
         headers = {"Authorization": f"Bearer {_one_line(token)}"}
         self._patience = PATIENCE

@@ -216,7 +216,12 @@ def test_a_server_that_nobody_vouches_for_is_said_at_once(tmp_path: Path) -> Non
 
 def test_the_end_of_a_line_is_no_part_of_a_token(server: Server) -> None:
     said = list[str]()
-    server.script = [lambda to: (said.append(to.headers["Authorization"]), fine(to))[1]]
+
+    def told(to: Scripted) -> None:
+        said.append(to.headers["Authorization"])
+        fine(to)
+
+    server.script = [told]
     Wire(server.url, "s3cret\r\n").get("/rollouts")
     assert said == ["Bearer s3cret"]
 

@@ -72,4 +72,8 @@ def _concerned(cluster: RemoteCluster, namespace: str, family: Family) -> Concer
         "Deployment": set(names(family)),
         "HorizontalPodAutoscaler": set(map(name_of, autoscalers_of(cluster, namespace, family))),
     }
-    return Concerned({kind: frozenset(known) for kind, known in named.items()}, names(family))
+    return Concerned(
+        {kind: frozenset(known) for kind, known in named.items()},
+        names(family),
+        frozenset(map(name_of, family.owned())),
+    )
