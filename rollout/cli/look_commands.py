@@ -102,7 +102,7 @@ def watch(
     door = options.door()
     space = options.space(door)
     found = find(door, space, release)
-    raise typer.Exit(follow(door, space, found.metadata.name, timeout))
+    raise typer.Exit(follow(door, space, found.metadata.name, timeout, options.output))
 
 
 def list_(
