@@ -148,7 +148,7 @@ def _told(options: Globals, door: "Door", started: "Started", timeout: float | N
     if timeout is not None:
         from rollout.cli.watch import follow
 
-        raise typer.Exit(follow(door, options.space(door), name, timeout))
+        raise typer.Exit(follow(door, options.space(door), name, timeout, options.output))
 
 
 def discard_edit(context: typer.Context, rollout: str = ROLLOUT) -> None:

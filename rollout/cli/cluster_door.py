@@ -8,13 +8,15 @@ from typing import Final
 
 from rollout.cli.options import user
 from rollout.commands.actions import Asked, ask, new_action
+from rollout.commands.patience import PASSING, PATIENCE, Patience
+from rollout.commands.readable import readable
 from rollout.commands.request import Request, Started
 from rollout.commands.retry import retry
 from rollout.commands.spaces import refuse_missing
 from rollout.commands.start import start
 from rollout.kube.client import HttpCluster
 from rollout.kube.cluster import Cluster
-from rollout.kube.errors import ClusterError, Unreachable
+from rollout.kube.errors import ClusterError
 from rollout.report.explain import explain
 from rollout.report.pods import ready_by_side
 from rollout.resources.action import ActionType
@@ -23,15 +25,14 @@ from rollout.resources.release import Release
 from rollout.resources.writes import Kind, Object
 
 EVERY: Final = 0.5
-PATIENCE: Final = 30.0
-"""Seconds for which a cluster that cannot be reached is tried again."""
 
 
 class ClusterDoor:
     """Goes to the cluster."""
 
-    def __init__(self, cluster: HttpCluster) -> None:
+    def __init__(self, cluster: HttpCluster, patience: float = PATIENCE) -> None:
         self._cluster = cluster
+        self._patience = patience
         self.namespace = cluster.namespace
 
     def rollouts(self, namespace: str | None) -> list[Object]:
@@ -41,12 +42,12 @@ class ClusterDoor:
             refuse_missing(self._cluster, namespace)
         return list(found)
 
-    def releases(self, namespace: str) -> list[Release]:
-        """Give the releases of a namespace."""
+    def releases(self, namespace: str, name: str | None) -> list[Release]:
+        """Give the releases of a namespace, as `readable` does."""
         found = self._cluster.list(Kind.RELEASE, namespace).items
         if not found:
             refuse_missing(self._cluster, namespace)
-        return [Release.model_validate(one) for one in found]
+        return readable(found, name)
 
     def start(self, namespace: str, request: Request) -> Started:
         """Start a release."""
@@ -72,15 +73,17 @@ class ClusterDoor:
 
     def states(self, namespace: str, name: str, seconds: float) -> Iterator[Release]:
         """Give a release as it is, again and again."""
-        heard = time.monotonic()
-        end = heard + seconds
-        while time.monotonic() < end:
+        end, patience = time.monotonic() + seconds, Patience(self._patience)
+        while True:
             try:
-                yield Release.model_validate(self._cluster.get(Kind.RELEASE, namespace, name))
-                heard = time.monotonic()
-            except Unreachable:
-                if time.monotonic() - heard > PATIENCE:
-                    raise
+                found = self._cluster.get(Kind.RELEASE, namespace, name)
+            except PASSING as error:
+                patience.bear(error)
+            else:
+                patience.heard()
+                yield Release.model_validate(found)
+            if time.monotonic() >= end:
+                return
             time.sleep(EVERY)
 
 

@@ -172,7 +172,6 @@ def _value(value: Any) -> str:
 
 
 def _table(found: "Conversion") -> None:
-    from rich.markup import escape
 
     from rollout.cli.tables import show, table
 
@@ -180,5 +179,5 @@ def _table(found: "Conversion") -> None:
     for one in found.findings:
         value = _value(one.value)[2:-1]
         row = (one.object, one.field or "all of it", str(one.fate), value, one.what)
-        drawn.add_row(*map(escape, row))
+        drawn.add_row(*row)
     show(drawn)

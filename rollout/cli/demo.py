@@ -12,13 +12,12 @@ from typing import Final
 import httpx
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from rollout.cli.cluster_door import pods_of
-from rollout.cli.tables import coloured, table
+from rollout.cli.tables import coloured, is_live, table
 from rollout.cli.watch import view
 from rollout.commands.request import Request
 from rollout.commands.start import start
@@ -103,7 +102,7 @@ def _ship(
 @contextmanager
 def _shown(console: Console) -> Iterator[Callable[[RenderableType], None]]:
     """Show something live on a terminal; elsewhere only as it is at the end."""
-    if console.is_terminal and not console.record:
+    if is_live(console) and not console.record:
         with Live(console=console, refresh_per_second=4) as live:
             yield live.update
         return
@@ -132,9 +131,11 @@ def summary(shipped: list[Shipped], requests: Snapshot) -> RenderableType:
     for one in shipped:
         release = one.release
         parts += [
-            Text.from_markup(
-                f"[bold]{release.spec.version}[/]  {coloured(str(release.status.phase))}  "
-                f"{release.status.message}"
+            Text.assemble(
+                (release.spec.version or "template", "bold"),
+                "  ",
+                coloured(str(release.status.phase)),
+                f"  {release.status.message}",
             ),
             _weights(release),
             Text(""),
@@ -148,6 +149,6 @@ def _weights(release: Release) -> Table:
     began = release.status.started_at or datetime.now(UTC)
     for entry in release.status.timeline:
         after = f"{(entry.at - began).total_seconds():.1f}s"
-        weight = share(entry.phase, entry.weight or 0)
-        drawn.add_row(after, weight, entry.reason, escape(entry.message))
+        weight = share(entry.phase, entry.weight)
+        drawn.add_row(after, weight, entry.reason, entry.message)
     return drawn

@@ -28,8 +28,11 @@ class Door(Protocol):
     def rollouts(self, namespace: str | None) -> list[Object]:
         """Give the Rollouts of a namespace (None: of all)."""
 
-    def releases(self, namespace: str) -> list[Release]:
-        """Give the releases of a namespace."""
+    def releases(self, namespace: str, name: str | None) -> list[Release]:
+        """Give the releases of a namespace that are valid, of which one is meant by `name`.
+
+        Raises CommandRefusedError when that one is not valid.
+        """
 
     def start(self, namespace: str, request: Request) -> Started:
         """Start a release."""
@@ -44,10 +47,10 @@ class Door(Protocol):
         """Say why a release is where it is."""
 
     def pods(self, release: Release) -> dict[str, str]:
-        """Say how many pods of each side are ready."""
+        """Say how many pods of each side are ready; nothing when that cannot be had now."""
 
     def states(self, namespace: str, name: str, seconds: float) -> Iterator[Release]:
-        """Give a release as it is, and again as it changes, for so many seconds.
+        """Give a release as it is, at least once, and again as it changes, for so many seconds.
 
         Waits out a cluster or server that is away for a while. Raises NotFound when the release
         is deleted.
@@ -59,4 +62,4 @@ def find(door: Door, namespace: str, name: str | None) -> Release:
 
     Raises CommandRefusedError naming the candidates when that is not clear.
     """
-    return choose(door.releases(namespace), namespace, name)
+    return choose(door.releases(namespace, name), namespace, name)

@@ -14,27 +14,28 @@ from urllib.parse import quote
 
 from httpx_sse import EventSource
 
-from rollout.cli.http_wire import SECONDS, Wire
+from rollout.cli.http_wire import READ_SECONDS, Wire
 from rollout.cli.server_errors import ServerUnreachable
 from rollout.commands.actions import Asked
-from rollout.commands.refusal import NotThereError
+from rollout.commands.patience import PATIENCE, Patience
+from rollout.commands.readable import readable
+from rollout.commands.refusal import CommandRefusedError, NotThereError
 from rollout.commands.request import Request, Started
-from rollout.kube.errors import NotFound
+from rollout.kube.errors import ClusterError, NotFound
 from rollout.resources.action import Action, ActionType
 from rollout.resources.release import Release
 from rollout.resources.writes import Kind, Object
 
 EVERY: Final = 0.5
-PATIENCE: Final = 30.0
-"""Seconds for which a server that cannot be reached is tried again while a release is followed."""
 
 
 class HttpDoor:
     """Goes to the HTTP API of a rollout server."""
 
-    def __init__(self, wire: Wire, namespace: str) -> None:
+    def __init__(self, wire: Wire, namespace: str, patience: float = PATIENCE) -> None:
         self.namespace = namespace
         self._wire = wire
+        self._patience = patience
 
     def once(self, seconds: float) -> Self:
         """The same door, which asks once only and gives the server so much time."""
@@ -51,9 +52,9 @@ class HttpDoor:
         """Give the Rollouts of a namespace (None: of all)."""
         return self.listed(Kind.ROLLOUT, namespace)
 
-    def releases(self, namespace: str) -> list[Release]:
-        """Give the releases of a namespace."""
-        return [Release.model_validate(one) for one in self.listed(Kind.RELEASE, namespace)]
+    def releases(self, namespace: str, name: str | None) -> list[Release]:
+        """Give the releases of a namespace, as `readable` does."""
+        return readable(self.listed(Kind.RELEASE, namespace), name)
 
     def start(self, namespace: str, request: Request) -> Started:
         """Start a release; the server records who asks."""
@@ -83,40 +84,40 @@ class HttpDoor:
         return list(self._wire.get(f"{_path(release)}/explain")["lines"])
 
     def pods(self, release: Release) -> dict[str, str]:
-        """Say how many pods of each side are ready."""
-        return dict(self._wire.get(f"{_path(release)}/pods")["ready"])
+        """Say how many pods of each side are ready; nothing when that cannot be had now."""
+        try:
+            return dict(self._wire.once(READ_SECONDS).get(f"{_path(release)}/pods")["ready"])
+        except (ClusterError, CommandRefusedError):
+            return {}
 
     def states(self, namespace: str, name: str, seconds: float) -> Iterator[Release]:
         """Give a release as it is, and again as it changes."""
-        heard = time.monotonic()
-        end = heard + seconds
-        while (left := end - time.monotonic()) > 0:
-            try:
-                for release in self._stream(f"{_in(namespace)}/releases/{name}", left):
-                    heard = time.monotonic()
-                    yield release
-            except NotThereError as error:
-                raise NotFound(str(error)) from error
-            except ServerUnreachable:
-                if time.monotonic() - heard > PATIENCE:
-                    raise
-            time.sleep(min(EVERY, max(end - time.monotonic(), 0.0)))
+        path, end = f"{_in(namespace)}/releases/{name}", time.monotonic() + seconds
+        patience = Patience(self._patience)
+        try:
+            yield Release.model_validate(self._wire.get(path))
+            while (left := end - time.monotonic()) > 0:
+                yield from self._stream(path, left, patience)
+                time.sleep(min(EVERY, max(end - time.monotonic(), 0.0)))
+        except NotThereError as error:
+            raise NotFound(str(error)) from error
 
-    def _stream(self, path: str, left: float) -> Iterator[Release]:
-        """Follow one stream until it ends, or until the time is over."""
+    def _stream(self, path: str, left: float, patience: Patience) -> Iterator[Release]:
+        """Follow one stream until it ends or breaks off, or until the time is over."""
         end = time.monotonic() + left
         try:
-            with self._wire.stream(f"{path}/stream", min(SECONDS, left)) as answer:
+            with self._wire.stream(f"{path}/stream", left) as answer:
+                patience.heard()
                 for event in EventSource(answer).iter_sse():
                     if event.event == "deleted":
                         raise NotThereError(f"{path} was deleted")
                     if event.event == "release":
                         yield Release.model_validate(json.loads(event.data))
-                    if event.event == "end" or time.monotonic() > end:
+                    if event.event == "end":
                         return
-        except ServerUnreachable:
+        except ServerUnreachable as error:
             if time.monotonic() < end:
-                raise
+                patience.bear(error)
 
     def _started(self, path: str, body: dict[str, Any]) -> Started:
         answer = self._wire.post(path, body)

@@ -9,7 +9,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -39,13 +39,14 @@ class Wire:
     def __init__(
         self, server: str, token: str, ca_file: str | None = None, *, insecure: bool = False
     ) -> None:
-        """Prepare to send; raises ValueError for what is no URL, no CA, or not confidential."""
+        """Prepare to send; raises ValueError for no URL, token or CA, or what others can read."""
         self._server = _checked(server, insecure=insecure)
+        headers = {"Authorization": f"Bearer {_one_line(token)}"}
         self._patience = PATIENCE
         self._silence = SECONDS
         self._client = httpx.Client(
             base_url=f"{self._server}/api/v1",
-            headers={"Authorization": f"Bearer {token}"},
+            headers=headers,
             verify=_verification(ca_file),
             trust_env=not is_loopback(urlsplit(self._server).hostname or ""),
         )
@@ -71,9 +72,10 @@ class Wire:
         )
 
     @contextmanager
-    def stream(self, path: str, silence: float) -> Iterator[httpx.Response]:
-        """Open a stream, which ends after so many seconds of silence."""
-        timeout = self._timeout(silence)
+    def stream(self, path: str, seconds: float) -> Iterator[httpx.Response]:
+        """Open a stream, which ends with what is said first after so many seconds."""
+        end = time.monotonic() + seconds
+        timeout = self._timeout(min(SECONDS, seconds))
         with (
             self._transport(),
             self._client.stream("GET", path, timeout=timeout) as answer,
@@ -81,6 +83,7 @@ class Wire:
             if answer.status_code != httpx.codes.OK:
                 answer.read()
                 raise refusal_of(answer)
+            answer.stream = _Until(cast("httpx.SyncByteStream", answer.stream), end)
             yield answer
 
     def _answer(self, method: str, path: str, **request: Any) -> Any:
@@ -113,6 +116,24 @@ class Wire:
         return httpx.Timeout(bound, connect=min(CONNECT_SECONDS, bound))
 
 
+class _Until(httpx.SyncByteStream):
+    """What a server says, up to a moment: a heartbeat is no event, and ends it all the same."""
+
+    def __init__(self, said: httpx.SyncByteStream, end: float) -> None:
+        self._said = said
+        self._end = end
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self._said:
+            yield part
+            if time.monotonic() > self._end:
+                return
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._said.close()
+
+
 def _read(answer: httpx.Response) -> Any:
     if not answer.is_success:
         raise refusal_of(answer)
@@ -133,6 +154,17 @@ def _checked(server: str, *, insecure: bool) -> str:
             "--insecure-http (ROLLOUT_INSECURE_HTTP=1) sends it all the same"
         )
     return server.rstrip("/")
+
+
+def _one_line(token: str) -> str:
+    """Take off the end of line that a Secret may have; what else is wrong is said without it."""
+    found = token.strip()
+    if not (found.isascii() and found.isprintable()) or " " in found:
+        raise ValueError(
+            "the token (--token, ROLLOUT_TOKEN, or the kubeconfig's) is not one line of ASCII "
+            "without spaces: give what `kubectl create token NAME` prints"
+        )
+    return found
 
 
 def _verification(ca_file: str | None) -> ssl.SSLContext | bool:

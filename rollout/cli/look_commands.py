@@ -102,7 +102,7 @@ def watch(
     door = options.door()
     space = options.space(door)
     found = find(door, space, release)
-    raise typer.Exit(follow(door, space, found.metadata.name, timeout))
+    raise typer.Exit(follow(door, space, found.metadata.name, timeout, options.output))
 
 
 def list_(
@@ -136,7 +136,7 @@ def history(context: typer.Context, release: str = RELEASE) -> None:
     options: Globals = context.obj
     door = options.door()
     space = options.space(door)
-    known = door.releases(space)
+    known = door.releases(space, release)
     found = choose(known, space, release)
     all_ = [r for r in known if r.spec.rollout == found.spec.rollout]
     if for_programs(options.output):

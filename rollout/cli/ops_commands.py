@@ -135,8 +135,6 @@ def events(
     watch: bool = typer.Option(False, "--watch", "-w", help="Go on with those that come"),
 ) -> None:
     """Show the events."""
-    from rich.markup import escape
-
     from rollout.cli.tables import show, table
     from rollout.commands.ops.family import find_family
     from rollout.commands.ops.happenings import coming, past
@@ -156,7 +154,7 @@ def events(
         return
     drawn = table(*EVENT_COLUMNS)
     for row in rows:
-        drawn.add_row(*map(escape, _cells(row)))
+        drawn.add_row(*_cells(row))
     show(drawn)
     if not rows:
         print(f"there are no events of the last {since}: Kubernetes keeps them for an hour")

@@ -73,7 +73,7 @@ def start(  # noqa: PLR0917 - options, each by its name
     if watch:
         from rollout.cli.watch import follow
 
-        raise typer.Exit(follow(door, space, name_of(started.release), timeout))
+        raise typer.Exit(follow(door, space, name_of(started.release), timeout, options.output))
 
 
 def _policy(said: str | None) -> dict[str, Any] | None:

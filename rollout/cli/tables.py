@@ -1,16 +1,17 @@
 """Tables for terminals; plain columns when nobody looks at one."""
 
 import re
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
-from rich.console import Console
-from rich.markup import escape
+from rich.console import Console, RenderableType
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
-from rollout.report.ages import age
+from rollout.report.ages import age, clock
 from rollout.report.standing import state
 from rollout.resources.release import Release
 from rollout.resources.rollout import Rollout
@@ -32,9 +33,17 @@ WIDEST: Final = 100_000
 PADDING: Final = re.compile(r" +(\x1b\[[0-9;]*m)? *$")
 
 
+class Literal(Table):
+    """A table that shows words as they are: `[red]`, `:a:` and the like mean nothing in them."""
+
+    def add_row(self, *cells: RenderableType | None, **more: Any) -> None:
+        """Add a row."""
+        super().add_row(*(Text(one) if isinstance(one, str) else one for one in cells), **more)
+
+
 def table(*columns: str) -> Table:
     """Return a table as kubectl would draw it."""
-    found = Table(box=None, pad_edge=False, header_style="bold")
+    found = Literal(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         found.add_column(column, no_wrap=column != "MESSAGE")
     return found
@@ -73,10 +82,19 @@ class Columns:
         return "  ".join(aligned).rstrip()
 
 
-def coloured(word: str) -> str:
+def coloured(word: str) -> Text:
     """Give a word its colour."""
-    colour = COLOURS.get(word)
-    return f"[{colour}]{word}[/]" if colour else word
+    return Text(word, style=COLOURS.get(word, ""))
+
+
+def is_live(console: Console) -> bool:
+    """Whether somebody looks on whose terminal can draw over what it has drawn."""
+    return console.is_interactive and sys.stdout.isatty()
+
+
+def here() -> datetime:
+    """Give the moment that it is, on the clock of whoever reads."""
+    return datetime.now(UTC).astimezone()
 
 
 def release_table(releases: Sequence[Release], *, wide: bool) -> Table:
@@ -88,7 +106,7 @@ def release_table(releases: Sequence[Release], *, wide: bool) -> Table:
     )
     for release in sorted(releases, key=lambda r: str(r.metadata.creation_timestamp)):
         status = release.status
-        row = [
+        row: list[RenderableType] = [
             release.metadata.name,
             _version(release),
             status.strategy,
@@ -98,7 +116,7 @@ def release_table(releases: Sequence[Release], *, wide: bool) -> Table:
             coloured(status.verdict.result) if status.verdict else "-",
             age(release.metadata.creation_timestamp, now),
         ]
-        drawn.add_row(*row, *(map(escape, (release.spec.by, status.message)) if wide else ()))
+        drawn.add_row(*row, *((release.spec.by, status.message) if wide else ()))
     return drawn
 
 
@@ -135,8 +153,9 @@ def rollout_table(rollouts: Sequence[Rollout], *, namespaces: bool) -> Table:
 
 def timeline_table(release: Release) -> Table:
     """Draw what happened."""
-    drawn = table("TIME", "PHASE", "WEIGHT", "WHAT", "MESSAGE")
+    now = here()
+    drawn = table(f"TIME ({now:%Z})", "PHASE", "WEIGHT", "WHAT", "MESSAGE")
     for entry in release.status.timeline:
-        at, weight = entry.at.strftime("%H:%M:%S"), share(entry.phase, entry.weight)
-        drawn.add_row(at, str(entry.phase), weight, entry.reason, escape(entry.message))
+        at, weight = clock(entry.at, now), share(entry.phase, entry.weight)
+        drawn.add_row(at, str(entry.phase), weight, entry.reason, entry.message)
     return drawn

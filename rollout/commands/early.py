@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from rollout.commands.readable import of_rollout
 from rollout.commands.refusal import CommandRefusedError
 from rollout.engine.admission import objections
 from rollout.engine.facts import by_pods, share_base
@@ -47,9 +48,9 @@ def refuse_beside(objects: Objects, rollout: str) -> None:
 
 def _open(objects: Objects, rollout: str) -> Iterator[tuple[Object, Phase]]:
     """Give the releases of a Rollout that have not ended, with the phases they are in."""
-    for other in objects.releases:
+    for other in of_rollout(objects.releases, rollout):
         phase = Phase((other.get("status") or {}).get("phase") or Phase.PENDING)
-        if other["spec"]["rollout"] == rollout and not phase.ended:
+        if not phase.ended:
             yield other, phase
 
 

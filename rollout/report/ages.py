@@ -1,4 +1,4 @@
-"""Ages and lengths of time, as short as kubectl says them."""
+"""Ages and lengths of time, as short as kubectl says them; and moments."""
 
 from datetime import datetime, timedelta
 
@@ -6,6 +6,12 @@ from datetime import datetime, timedelta
 def age(since: datetime | None, now: datetime) -> str:
     """Say how long ago a moment was: `12s`, `3m4s`, `2h5m`, `6d`; `-` for none."""
     return "-" if since is None else length(now - since)
+
+
+def clock(at: datetime, now: datetime) -> str:
+    """Say when it was, on the clock that `now` is of; with the date when that is not today."""
+    here = at.astimezone(now.tzinfo)
+    return f"{here:%H:%M:%S}" if here.date() == now.date() else f"{here:%Y-%m-%d %H:%M:%S}"
 
 
 def length(span: timedelta) -> str:

@@ -12,15 +12,23 @@ from rollout.resources.writes import Object
 
 _HASH: Final = "[bcdfghjklmnpqrstvwxz2456789]"
 """What Kubernetes makes hashes and the ends of pod names of: no vowels, nothing that misleads."""
+_END: Final = 5
+_LONGEST_PREFIX: Final = 58
+"""Kubernetes cuts what it puts the end of a pod's name to: the dash goes first, then the hash."""
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Concerned:
-    """Names of the objects whose events are wanted, by kind; `deployments` stand for all below."""
+    """Names of the objects whose events are wanted, by kind; `deployments` stand for all below.
+
+    `replica_sets` are those that are there, for pods whose names are cut so short that they do
+    not tell whose they are.
+    """
 
     named: Mapping[str, frozenset[str]]
     deployments: tuple[str, ...]
+    replica_sets: frozenset[str] = frozenset()
 
     def covers(self, event: Object) -> bool:
         """Whether an event is about one of them, also about a pod that has gone since."""
@@ -28,9 +36,24 @@ class Concerned:
         kind, name = str(about.get("kind", "")), str(about.get("name", ""))
         if name in self.named.get(kind, frozenset()):
             return True
-        end = {"ReplicaSet": "", "Pod": f"-{_HASH}{{5}}"}.get(kind)
-        return end is not None and any(
-            re.fullmatch(f"{re.escape(deployment)}-{_HASH}{{6,10}}{end}", name)
+        if kind == "Pod":
+            return self._has_made(name)
+        return kind == "ReplicaSet" and self._has_hash(name)
+
+    def _has_made(self, pod: str) -> bool:
+        """Whether a ReplicaSet of ours made a pod of this name."""
+        stem = pod[:-_END]
+        if re.fullmatch(f"{_HASH}{{{_END}}}", pod[-_END:]) is None:
+            return False
+        if any(stem == f"{name}-"[:_LONGEST_PREFIX] for name in self.replica_sets):
+            return True
+        return (stem.endswith("-") or len(stem) == _LONGEST_PREFIX) and self._has_hash(
+            stem.removesuffix("-")
+        )
+
+    def _has_hash(self, name: str) -> bool:
+        return any(
+            re.fullmatch(f"{re.escape(deployment)}-{_HASH}{{6,10}}", name)
             for deployment in self.deployments
         )
 

@@ -61,7 +61,10 @@ class Way:
         )
 
 
-PLAIN: Final = {key: value for key, value in os.environ.items() if not key.startswith("ROLLOUT")}
+PLAIN: Final = {
+    **{key: value for key, value in os.environ.items() if not key.startswith("ROLLOUT")},
+    "TZ": "UTC",
+}
 
 
 @pytest.fixture(params=["cluster", "http"])
@@ -171,7 +174,7 @@ LATER: Final = {**STEP, "at": "2026-01-01T12:00:01.000000Z", "message": "weight 
     [
         ("status", "two of four"),
         ("explain", "Why: two of four."),
-        ("history", "12:00:00  Progressing  -       Step  weight 20 %"),
+        ("history", "2026-01-01 12:00:00  Progressing  -       Step  weight 20 %"),
         ("list", "web   web         canary"),
     ],
 )

@@ -214,6 +214,26 @@ def test_a_server_that_nobody_vouches_for_is_said_at_once(tmp_path: Path) -> Non
     assert time.monotonic() - began < 5
 
 
+def test_the_end_of_a_line_is_no_part_of_a_token(server: Server) -> None:
+    said = list[str]()
+
+    def told(to: Scripted) -> None:
+        said.append(to.headers["Authorization"])
+        fine(to)
+
+    server.script = [told]
+    Wire(server.url, "s3cret\r\n").get("/rollouts")
+    assert said == ["Bearer s3cret"]
+
+
+@pytest.mark.parametrize("token", ["s3cret\nmore", "s3crét", "s3cret more", "s3cret\x00"])
+def test_what_is_no_token_is_said_without_it(token: str) -> None:
+    with pytest.raises(ValueError, match="ROLLOUT_TOKEN") as refused:
+        Wire("http://127.0.0.1:8080", token)
+    assert "s3cr" not in (sentence(refused.value) or "")
+    assert "kubectl create token NAME" in str(refused.value)
+
+
 @pytest.mark.parametrize(
     "url",
     [

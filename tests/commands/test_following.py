@@ -10,7 +10,7 @@ import pytest
 from rollout.commands.ops.family import Member
 from rollout.commands.ops.following import LINES, MOST, Follower, Wish, read_logs
 from rollout.commands.refusal import CommandRefusedError
-from rollout.kube.errors import Forbidden, NotFound, Refused, Unreachable
+from rollout.kube.errors import ClusterError, Forbidden, NotFound, Refused, ServerFault, Unreachable
 from rollout.translation.sides import Side
 
 WISH = Wish("shop")
@@ -82,6 +82,19 @@ def test_a_pod_without_a_log_is_noted_and_the_others_are_read() -> None:
     found = list(read_logs(node, [member("a"), member("b")], WISH, notes.append))
     assert [said.pod for said in found] == ["b"]
     assert notes == ["stable a: container is waiting to start"]
+
+
+@pytest.mark.parametrize("away", [ServerFault("dial tcp: i/o timeout"), Unreachable("timed out")])
+def test_a_node_that_is_away_hides_no_log_of_another(away: ClusterError) -> None:
+    node, notes = Node(a=refused(away), b=lines("01Z one"), c=refused(away)), list[str]()
+    found = read_logs(node, [member("a"), member("b"), member("c")], WISH, notes.append)
+    assert [said.pod for said in found] == ["b"]
+    assert notes == [f"stable a: {away}", f"stable c: {away}"]
+
+
+def test_what_is_not_allowed_is_no_note() -> None:
+    with pytest.raises(Forbidden):
+        list(read_logs(Node(a=refused(Forbidden("no"))), [member("a")], WISH, pytest.fail))
 
 
 def test_too_many_pods_and_a_container_that_is_not_there_are_refused() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from rollout.commands.ops.family import find_family
 from rollout.commands.ops.happenings import coming, past
-from rollout.commands.ops.patience import Patience
+from rollout.commands.patience import Patience
 from rollout.kube.client import HttpCluster
 from rollout.kube.cluster import WatchEvent
 from rollout.kube.errors import Gone, Unreachable

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from rollout.resources.crd import definitions
 from rollout.resources.words import RESTORE, RESTORE_FINALIZER
 from rollout.resources.writes import BY_KIND_NAME, Create, Delete, Kind, Object, Patch, PatchType
 from rollout.sandbox.apiserver import ApiServer
+from rollout.sandbox.apiserver.faults import Faults
 from tests import build
 from tests.sandbox.practice import until
 
@@ -121,6 +123,20 @@ def test_all_that_is_ours_goes_and_nothing_else(cluster: HttpCluster) -> None:
     until(lambda: not is_there(cluster, Kind.NAMESPACE, "", HOME), "its namespace goes")
     found = look(cluster)
     assert steps(found, roll_back=False) == ()
+
+
+@pytest.mark.parametrize(
+    "trouble", [Faults(status=503, times=1), Faults(lost_answer=True, times=1)]
+)
+@pytest.mark.parametrize(("verb", "plural"), [("list", "rollouts"), ("delete", "deployments")])
+def test_an_api_server_that_is_away_for_a_moment_ends_nothing(
+    server: ApiServer, cluster: HttpCluster, trouble: Faults, verb: str, plural: str
+) -> None:
+    found = look(cluster)
+    server.faults = replace(trouble, verbs=frozenset({verb}), resources=frozenset({plural}))
+    Removal(cluster, found, "admin", roll_back=False, tell=print).carry_out()
+    assert not is_there(cluster, Kind.DEPLOYMENT, HOME, "rollout-controller")
+    assert not is_there(cluster, Kind.CUSTOM_RESOURCE_DEFINITION, "", "releases.rollout.dev")
 
 
 def test_a_running_release_is_refused_with_both_ways_out(cluster: HttpCluster) -> None:

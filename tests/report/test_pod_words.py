@@ -8,6 +8,7 @@ import pytest
 from rollout.report.autoscaling import BY_LOAD, FIXED, how_to_change, scaler_row
 from rollout.report.event_words import Concerned, event_rows
 from rollout.report.pod_words import pod_row, pod_status, version_of_image
+from rollout.simulate.names import Names
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
@@ -132,6 +133,19 @@ CONCERNED = Concerned(
 )
 def test_events_are_of_the_service_and_of_no_other(kind: str, name: str, covered: bool) -> None:  # noqa: FBT001
     assert CONCERNED.covers(event(kind, name)) is covered
+
+
+@pytest.mark.parametrize("length", [3, 38, 46, 47, 48, 51, 52, 57, 58, 80])
+@pytest.mark.parametrize("known", [True, False])
+def test_events_of_pods_with_long_names_are_found(length: int, known: bool) -> None:  # noqa: FBT001
+    deployment = "a" * length
+    replica_set = f"{deployment}-6578b7b7f8"
+    pod = Names("seed").generated(f"{replica_set}-")
+    concerned = Concerned({}, (deployment,), frozenset({replica_set} if known else ()))
+    assert concerned.covers(event("Pod", pod)) is (known or length <= 51)
+    assert concerned.covers(event("ReplicaSet", replica_set))
+    other = Names("seed").generated(f"{deployment[1:]}b-6578b7b7f8-")
+    assert not concerned.covers(event("Pod", other)) or length > 58
 
 
 def test_events_come_the_newest_last_by_when_they_were_last_seen() -> None:

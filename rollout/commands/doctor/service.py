@@ -6,6 +6,7 @@ from dataclasses import replace
 from rollout.commands.again import NOT_YET, release_body
 from rollout.commands.doctor.finding import Finding, ok, problem, warning
 from rollout.commands.early import discovered, read
+from rollout.commands.readable import of_rollout, valid
 from rollout.engine.admission import objections
 from rollout.engine.snapshot import Snapshot
 from rollout.kube.cluster import Cluster
@@ -21,14 +22,16 @@ def objects_of(cluster: Cluster, namespace: str, rollout: Object) -> Objects:
     """Read what decisions about a Rollout rest on; its release is the one that runs, if any."""
     body = release_body(rollout, NOT_YET, {"version": NOT_YET})
     found = read(cluster, namespace, rollout, body)
-    running = [raw for raw in found.releases if _runs(raw, name_of(rollout))]
+    mine = of_rollout(found.releases, name_of(rollout))
+    begun = {one.metadata.name for one in valid(mine) if _runs(one)}
+    running = [raw for raw in mine if name_of(raw) in begun]
     scalers = cluster.list(Kind.HORIZONTAL_POD_AUTOSCALER, namespace).items
     return replace(found, release=running[0] if running else found.release, autoscalers=scalers)
 
 
-def _runs(raw: Object, rollout: str) -> bool:
-    phase = Release.model_validate(raw).status.phase
-    return raw["spec"]["rollout"] == rollout and not phase.ended and phase is not Phase.PENDING
+def _runs(release: Release) -> bool:
+    phase = release.status.phase
+    return not phase.ended and phase is not Phase.PENDING
 
 
 def steerable(objects: Objects) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rollout.commands.again import find_rollout
+from rollout.commands.readable import of_rollout, readable
 from rollout.commands.refusal import CommandRefusedError, NotThereError
 from rollout.kube.cluster import Cluster
 from rollout.kube.errors import NotFound
@@ -185,8 +186,8 @@ def container_of(pod: Object, asked: str | None, version: str) -> str:
 
 def _release(cluster: Cluster, namespace: str, rollout: str) -> Release | None:
     """Find the release that runs, else the last one."""
-    known = [Release.model_validate(r) for r in cluster.list(Kind.RELEASE, namespace).items]
-    mine = [one for one in known if one.spec.rollout == rollout]
+    found = of_rollout(cluster.list(Kind.RELEASE, namespace).items, rollout)
+    mine = readable(found, rollout)
     active = [one for one in mine if not one.status.phase.ended and one.status.resolved]
     return max(active or mine, key=_created, default=None)
 

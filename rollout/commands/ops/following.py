@@ -14,9 +14,9 @@ from queue import Empty, Full, Queue, SimpleQueue
 from typing import Final, Protocol
 
 from rollout.commands.ops.family import Member, container_of
-from rollout.commands.ops.patience import Patience
+from rollout.commands.patience import PASSING, Patience
 from rollout.commands.refusal import CommandRefusedError
-from rollout.kube.errors import ClusterError, Refused, ServerFault, Unreachable
+from rollout.kube.errors import ClusterError, Refused, Unreachable
 from rollout.kube.podlogs import LogLine, LogRequest, LogSource, follow_log, is_gone
 from rollout.translation.sides import Side
 
@@ -98,8 +98,8 @@ def _lines(
     try:
         for line in follow_log(source, request, lambda: False):
             yield Said(member.side, member.name, request.container, line)
-    except Refused as error:
-        if not is_gone(error):
+    except (Refused, Unreachable) as error:
+        if not (is_gone(error) or isinstance(error, PASSING)):  # a node that is away hides no other
             raise
         note(f"{member.side} {member.name}: {error}")
 
@@ -144,7 +144,7 @@ class Follower:
                 try:
                     self._attach(self.look(), replace(self.wish, tail=None))
                     patience.heard()
-                except (Unreachable, ServerFault) as error:
+                except PASSING as error:
                     patience.bear(error)
         finally:
             self.close()

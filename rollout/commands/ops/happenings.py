@@ -5,10 +5,10 @@ from collections.abc import Generator
 from contextlib import closing
 from typing import Final
 
-from rollout.commands.ops.patience import Patience
 from rollout.commands.ops.scaling import autoscalers_of
+from rollout.commands.patience import PASSING, Patience
 from rollout.kube.cluster import EventType, RemoteCluster
-from rollout.kube.errors import Gone, ServerFault, Unreachable
+from rollout.kube.errors import Gone
 from rollout.report.event_words import Concerned, EventRow, event_row, event_rows, key_of
 from rollout.resources.objects import name_of
 from rollout.resources.writes import Kind
@@ -51,7 +51,7 @@ def coming(
                         yield event_row(event.object)
         except Gone:
             since = ""
-        except (Unreachable, ServerFault) as error:
+        except PASSING as error:
             patience.bear(error)
             time.sleep(PAUSE_SECONDS)
 
@@ -72,4 +72,8 @@ def _concerned(cluster: RemoteCluster, namespace: str, family: Family) -> Concer
         "Deployment": set(names(family)),
         "HorizontalPodAutoscaler": set(map(name_of, autoscalers_of(cluster, namespace, family))),
     }
-    return Concerned({kind: frozenset(known) for kind, known in named.items()}, names(family))
+    return Concerned(
+        {kind: frozenset(known) for kind, known in named.items()},
+        names(family),
+        frozenset(map(name_of, family.owned())),
+    )

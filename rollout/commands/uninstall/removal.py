@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from rollout.commands.actions import new_action, submit
+from rollout.commands.patience import PatientCluster
 from rollout.commands.refusal import CommandRefusedError
 from rollout.commands.uninstall.steps import LAST, stays_paused
 from rollout.commands.uninstall.survey import (
@@ -43,6 +44,10 @@ class Removal:
     tell: Callable[[str], None]
     seconds: float = 300.0
     _asked: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Wait out an API server that is away: what is half removed is not left at that."""
+        self.cluster = PatientCluster(self.cluster)
 
     def carry_out(self) -> None:
         """Do all of it.
