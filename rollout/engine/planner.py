@@ -54,7 +54,7 @@ def plan(snapshot: Snapshot, now: datetime) -> Plan:
         draft = Draft(snapshot, now)
         _read_back(draft)
         _carry_on_back(draft)
-    return _guarded(snapshot, draft, now)
+    return guarded(snapshot, draft, now)
 
 
 def _decide(snapshot: Snapshot, now: datetime) -> Draft:
@@ -183,7 +183,7 @@ def _walk(draft: Draft) -> None:
         progress.shaky_too_long(draft)
 
 
-def _guarded(snapshot: Snapshot, draft: Draft, now: datetime) -> Plan:
+def guarded(snapshot: Snapshot, draft: Draft, now: datetime) -> Plan:
     """Seal the plan; one that would break a rule becomes a hold with a condition."""
     sealed = draft.plan()
     broken = next(violations(snapshot, sealed.actions, sealed.status), None)
