@@ -31,6 +31,8 @@ class Play:
     watch: Watch = field(init=False)
     owned: Owned = field(init=False)
     done: set[int] = field(default_factory=set)
+    acted_at: int | None = None
+    """After how many writes somebody did what the story has them do behind a write."""
     last: Release | None = None
     noticed: list[tuple[Phase, bool, str]] = field(default_factory=list)
     """Each write: the release's phase then, whether it was committed, and what was written."""
@@ -55,6 +57,7 @@ class Play:
         now = after is not None and (after.phase, after.action) == (release.status.phase, named)
         if after is not None and now and BEHIND not in self.done:
             self.done.add(BEHIND)
+            self.acted_at = len(self.world.done)
             self.do(after.act)
         if self.story.always is not None:
             self.story.always(self.world)

@@ -1,4 +1,7 @@
-"""Every story of commits, cut after every single write: no commit is lost, none is tried twice."""
+"""Every story of commits, cut here and there: no commit is lost, none is tried twice.
+
+It is cut at one write in six, another sixth in each story; with `--every-cut` after every write.
+"""
 
 from copy import copy
 from dataclasses import dataclass, field
