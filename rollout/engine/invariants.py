@@ -70,7 +70,7 @@ def _of_pods(snapshot: Snapshot, action: Action, status: ReleaseStatus) -> Itera
         case ScaleCandidate(replicas=replicas):
             yield from _shrink(snapshot, status, replicas)
             yield from _grow(snapshot, status, replicas)
-        case DeleteCandidate() if on_candidate(snapshot, status):
+        case DeleteCandidate() if _carries(snapshot, status):
             yield "I4: the candidate would go while it has traffic"
         case _:
             pass
@@ -94,14 +94,18 @@ def _weight(snapshot: Snapshot, status: ReleaseStatus, weight: int) -> Iterator[
         yield f"I2: weight {weight} where {allowed} is allowed ({status.phase})"
 
 
+def _carries(snapshot: Snapshot, status: ReleaseStatus) -> bool:
+    """Whether the candidate gets requests, by whichever means."""
+    routed = any(route.weight > 0 for route in snapshot.routes)
+    return bool(on_candidate(snapshot, status) or widened(snapshot)) or routed
+
+
 def _shrink(snapshot: Snapshot, status: ReleaseStatus, replicas: int) -> Iterator[str]:
     candidate = snapshot.candidate
     if candidate is None or replicas >= candidate.replicas:
         return
     contested = status.ending is not None and status.ending.reason == "SelectorContested"
-    routed = any(route.weight > 0 for route in snapshot.routes)
-    carries = on_candidate(snapshot, status) or widened(snapshot) or routed
-    if carries and not contested:
+    if _carries(snapshot, status) and not contested:
         yield f"I4: the candidate would shrink to {replicas} while it has traffic"
 
 

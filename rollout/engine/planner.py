@@ -43,6 +43,10 @@ IN_PLACE: Final[dict[Phase, tuple[Need, ...]]] = NEEDS | {
     Phase.ADOPTING: rolling.ADOPTING,
 }
 """What differs where the target rolls while it serves; no phase of it is Promoting."""
+JUDGES: Final[dict[Phase, Need]] = {
+    Phase.PROGRESSING: progress.step_judged,
+    Phase.BAKING: promote.baked,
+}
 JUDGED: Final = frozenset({Phase.PROGRESSING, Phase.PROMOTING, Phase.BAKING, Phase.PAUSED})
 
 
@@ -51,15 +55,18 @@ def plan(snapshot: Snapshot, now: datetime) -> Plan:
     draft = _decide(snapshot, now)
     latched = _latched(snapshot) and not draft.status.phase.ended
     if latched and draft.phase is not Phase.ROLLING_BACK:
-        draft = Draft(snapshot, now)
-        _read_back(draft)
-        _carry_on_back(draft)
-    return _guarded(snapshot, draft, now)
+        draft = _judged_again(snapshot, now) or _carried_on_back(snapshot, now)
+    return guarded(snapshot, draft, now)
+
+
+def _begun(snapshot: Snapshot, now: datetime) -> Draft:
+    draft = Draft(snapshot, now)
+    _read_back(draft)
+    return draft
 
 
 def _decide(snapshot: Snapshot, now: datetime) -> Draft:
-    draft = Draft(snapshot, now)
-    _read_back(draft)
+    draft = _begun(snapshot, now)
     if not draft.phase.ended and _goes_on(draft):
         _walk(draft)
     return draft
@@ -126,18 +133,37 @@ def _latched(snapshot: Snapshot) -> bool:
     return not status.committed and any(o is not None and o.latch == uid for o in objects)
 
 
-def _carry_on_back(draft: Draft) -> None:
+def _judged_again(snapshot: Snapshot, now: datetime) -> Draft | None:
+    """Find the reason anew where the judge, or what it could not see, was why it goes back.
+
+    The share is gone by now, so that the way to the judge's word is barred at the first need.
+    """
+    draft = _begun(snapshot, now)
+    judged = JUDGES.get(draft.phase)
+    if judged is None or _has_failed(draft) or not up_to_date(draft):
+        return None
+    judged(draft)
+    return draft if draft.phase is Phase.ROLLING_BACK else None
+
+
+def _has_failed(draft: Draft) -> bool:
+    verdict = draft.status.verdict
+    return verdict is not None and verdict.result == Verdict.FAIL
+
+
+def _carried_on_back(snapshot: Snapshot, now: datetime) -> Draft:
     """Go back as was begun, when what was the reason can no longer be seen."""
+    draft = _begun(snapshot, now)
     verdict = draft.status.verdict
     if verdict is not None and verdict.result == Verdict.FAIL:
         go_back(draft, Phase.ROLLED_BACK, "VerdictFail", verdict.message)
-        return
-    if not up_to_date(draft):
-        return
-    if draft.marked("cutover") and candidate_ready(draft.snapshot, draft.status) == 0:
+    elif not up_to_date(draft):
+        pass  # it goes back, and has said why
+    elif draft.marked("cutover") and candidate_ready(draft.snapshot, draft.status) == 0:
         go_back(draft, Phase.ROLLED_BACK, "CandidateNotReady", "no candidate pod was ready")
-        return
-    go_back(draft, Phase.ROLLED_BACK, "RollbackBegun", "a rollback had begun and is carried on")
+    else:
+        go_back(draft, Phase.ROLLED_BACK, "RollbackBegun", "a rollback had begun and is carried on")
+    return draft
 
 
 def _wanted(draft: Draft) -> bool:
@@ -183,7 +209,7 @@ def _walk(draft: Draft) -> None:
         progress.shaky_too_long(draft)
 
 
-def _guarded(snapshot: Snapshot, draft: Draft, now: datetime) -> Plan:
+def guarded(snapshot: Snapshot, draft: Draft, now: datetime) -> Plan:
     """Seal the plan; one that would break a rule becomes a hold with a condition."""
     sealed = draft.plan()
     broken = next(violations(snapshot, sealed.actions, sealed.status), None)

@@ -95,6 +95,7 @@ class Story:
             scaled=self.scaled,
             forgiving=self.forgiving,
             in_place=self.in_place,
+            paused=self.before,
         )
 
     @property

@@ -10,10 +10,11 @@ import pytest
 
 from rollout.engine.plan import Action
 from rollout.resources.release import Phase, Release
-from rollout.resources.writes import Kind, Object
+from rollout.resources.writes import Kind
 from rollout.simulate.world import World
-from tests.engine.stories import Story
-from tests.engine.watch import Watch, all_is_given_back
+from tests.engine.given_back import Owned, all_is_given_back
+from tests.engine.stories import Act, Story
+from tests.engine.watch import Watch
 
 NAME: Final = "web-v2"
 MOST_WRITES: Final = 1000
@@ -28,8 +29,10 @@ class Play:
     story: Story
     world: World = field(init=False)
     watch: Watch = field(init=False)
-    before: dict[str, Object] = field(init=False)
+    owned: Owned = field(init=False)
     done: set[int] = field(default_factory=set)
+    acted_at: int | None = None
+    """After how many writes somebody did what the story has them do behind a write."""
     last: Release | None = None
     noticed: list[tuple[Phase, bool, str]] = field(default_factory=list)
     """Each write: the release's phase then, whether it was committed, and what was written."""
@@ -38,11 +41,7 @@ class Play:
         story = self.story
         objects = story.cluster(strategy=story.strategy, replicas=story.replicas)
         self.world = World(objects, behaviour=story.behaviour, judge=story.judge)
-        self.before = {
-            f"{kind.name}/{o['metadata']['name']}": o
-            for kind in (Kind.DEPLOYMENT, Kind.SERVICE, Kind.INGRESS)
-            for o in self.world.all(kind)
-        }
+        self.owned = Owned.of(self.world)
         self.watch = Watch(self.world, story)
         self.world.after_write = self.written
 
@@ -58,9 +57,17 @@ class Play:
         now = after is not None and (after.phase, after.action) == (release.status.phase, named)
         if after is not None and now and BEHIND not in self.done:
             self.done.add(BEHIND)
-            after.act(self.world)
+            self.acted_at = len(self.world.done)
+            self.do(after.act)
         if self.story.always is not None:
             self.story.always(self.world)
+
+    def do(self, act: Act) -> None:
+        """Do what somebody does, and take what they own from there as they have it."""
+        before = self.world.get(Kind.DEPLOYMENT, "web")
+        act(self.world)
+        self.watch.people_have_acted()
+        self.owned = self.owned.after(self.world, before)
 
     def others(self) -> None:
         """Have the controller look at the other releases, as it does in turn."""
@@ -77,7 +84,7 @@ class Play:
         for number, deed in enumerate(self.story.deeds):
             if number not in self.done and deed.when(self.world, release):
                 self.done.add(number)
-                deed.act(self.world)
+                self.do(deed.act)
                 return False
         waits = self.story.waits
         stopped = release.status.phase is Phase.PAUSED and release.status.reason == waits
@@ -131,7 +138,7 @@ def check_end(play: Play) -> None:
         assert (found.status.phase, found.status.reason) == (end, reason)
         assert found.status.finished_at is not None
     play.settle()
-    all_is_given_back(play.world, story, play.before)
+    all_is_given_back(play.world, story, play.owned, end)
     check_displaced(story, release)
     target = play.world.get(Kind.DEPLOYMENT, "web")
     if story.gone:

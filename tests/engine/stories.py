@@ -1,6 +1,6 @@
 """What can happen to a release, as data: who does what when, and how it must end.
 
-Each story is played in the simulated world, cut after every single write.
+Each story is played in the simulated world, and cut after every single write.
 """
 
 from collections.abc import Callable
@@ -82,6 +82,8 @@ class Story:
     """Whether a share is a weight; else the Services select both versions and pods make it."""
     in_place: bool = False
     """Whether the target rolls while it serves: then its own pods stop with requests on them."""
+    tells: tuple[str, ...] = ()
+    """Of what the timeline must tell, where nothing is cut."""
     edits: bool = False
     """Whether an edit of the target rolls natively before anybody can pause it."""
 
@@ -250,6 +252,17 @@ STORIES: tuple[Story, ...] = (
         judge=Judge(bad_from=100),
     ),
     Story("one replica", Phase.SUCCEEDED, "Succeeded", replicas=1),
+    Story(
+        "steps with a size of their own",
+        Phase.SUCCEEDED,
+        "Succeeded",
+        strategy=canary(
+            steps=[
+                {"weight": 5, "minDuration": "3s", "replicas": "60%"},
+                {"weight": 20, "minDuration": "3s", "replicas": 4},
+            ]
+        ),
+    ),
     *(
         Story(
             f"rollback by a person while {phase}",

@@ -1,4 +1,7 @@
-"""Every story of commits, cut after every single write: no commit is lost, none is tried twice."""
+"""Every story of commits, cut here and there: no commit is lost, none is tried twice.
+
+It is cut at one write in six, another sixth in each story; with `--every-cut` after every write.
+"""
 
 from copy import copy
 from dataclasses import dataclass, field
@@ -15,6 +18,7 @@ from rollout.translation.deployments import without_hash
 from tests.engine.commit_stories import STORIES
 from tests.engine.commits import End, Story, idle, narrow_again, releases, shipped
 from tests.engine.cuts import sweep
+from tests.engine.given_back import Owned, is_as_it_was, with_tag
 from tests.engine.play import image_of
 from tests.engine.watch import Watch
 
@@ -39,6 +43,7 @@ class Play:
     story: Story
     world: World = field(init=False)
     watch: Sentry = field(init=False)
+    owned: Owned = field(init=False)
     done: int = 0
     quiet_at: int = -1
 
@@ -46,6 +51,7 @@ class Play:
         self.world = World(self.story.objects(), judge=self.story.judge)
         if self.story.before:
             self.world.patch(Kind.DEPLOYMENT, "web", {"spec": {"paused": True}})
+        self.owned = Owned.of(self.world)
         self.world.after_write = self.watch = Sentry(self.world, self.story.watched)
 
     def over(self) -> bool:
@@ -55,6 +61,7 @@ class Play:
             if deeds[self.done].when(self.world):
                 self.done += 1
                 deeds[self.done - 1].act(self.world)
+                self.watch.people_have_acted()
             return False
         return idle(self.world) and self._quiet()
 
@@ -91,6 +98,7 @@ def check_end(play: Play) -> None:
     found = [End(shipped(r), r.status.phase, r.status.reason) for r in releases(world)]
     assert found == list(story.ends)
     check_target(story, world)
+    check_owned(play)
     raw = world.get(Kind.ROLLOUT, "web")
     assert (raw is None) == story.deleted
     if raw is not None:
@@ -101,6 +109,22 @@ def check_end(play: Play) -> None:
     service = world.get(Kind.SERVICE, "web")
     assert service is not None
     assert POD_TEMPLATE_HASH not in service["spec"]["selector"]
+
+
+def check_owned(play: Play) -> None:
+    """All else is as its owner had it (I5); the Rollout's own words are its owner's to change."""
+    for key, old in play.owned.objects.items():
+        kind, name = key.split("/")
+        new = play.world.get(Kind[kind], name)
+        if kind == "ROLLOUT":
+            continue
+        assert new is not None, f"{key} is gone"
+        is_as_it_was(key, new, old, {RESTORE})
+    target = play.world.get(Kind.DEPLOYMENT, "web")
+    first = play.owned.objects["DEPLOYMENT/web"]["spec"]["template"]
+    assert target is not None
+    assert target["spec"]["template"] == with_tag(first, play.story.template)
+    assert target["spec"]["replicas"] == play.story.replicas
 
 
 def warned(world: World) -> list[str]:

@@ -1,4 +1,9 @@
-"""Every story, cut after every single write: a controller that starts anew finishes the job."""
+"""Every story, cut after writes: a controller that starts anew finishes the job.
+
+Most are cut after every single write. A rollback behind a write is cut after every write from that
+rollback on; shares by pods, adoption in place, Flux and commits at one write in six, another sixth
+in each story, and after every write with `--every-cut`.
+"""
 
 import pytest
 
@@ -7,16 +12,16 @@ from tests.engine.every_write import EVERY_WRITE
 from tests.engine.flux import FLUX
 from tests.engine.hands import HANDS
 from tests.engine.modes import MODES
-from tests.engine.play import Play, check_end, with_sweep
+from tests.engine.play import MOST_WRITES, Play, check_end, with_sweep
 from tests.engine.stories import STORIES as PLAIN
 from tests.engine.stories import Story
 from tests.engine.trouble import TROUBLES
 from tests.engine.variety import VARIETY
 
-WHOLE = (*PLAIN, *TROUBLES)
+WHOLE = (*PLAIN, *TROUBLES, *VARIETY, *HANDS)
 """Cut after every write in every full run."""
-THINNED = (*HANDS, *FLUX, *VARIETY, *MODES, *EVERY_WRITE)
-"""Many, and much like those: cut after some writes, and after all with `--every-cut`."""
+THINNED = (*FLUX, *MODES)
+"""Many, or long, and much like those: cut after some writes, after all with `--every-cut`."""
 
 
 @pytest.mark.parametrize(
@@ -28,6 +33,8 @@ def test_a_story_ends_as_it_must(story: Story) -> None:
     check_end(play)
     if len(play.done) < len(story.deeds) + (story.after is not None):
         pytest.fail(f"only deeds {sorted(play.done)} were done")
+    assert play.last is not None
+    assert set(story.tells) <= {entry.reason for entry in play.last.status.timeline}
 
 
 @pytest.mark.parametrize("story", PLAIN, ids=lambda story: story.name)
@@ -40,12 +47,23 @@ def test_a_story_cut_here_and_there_ends_the_same(story: Story) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("story", WHOLE, ids=lambda story: story.name)
 def test_a_story_cut_after_any_write_ends_the_same(story: Story) -> None:
-    sweep(Play(story), check_end, range(1, 200))
+    sweep(Play(story), check_end, range(1, MOST_WRITES))
 
 
 @pytest.mark.sweep
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("story", THINNED, ids=lambda story: story.name)
 def test_a_story_cut_after_some_writes_ends_the_same(story: Story, every_cut: int) -> None:
-    cuts = range(1 + THINNED.index(story) % every_cut, 200, every_cut)
+    cuts = range(1 + THINNED.index(story) % every_cut, MOST_WRITES, every_cut)
     sweep(Play(story), check_end, cuts)
+
+
+@pytest.mark.sweep
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("story", EVERY_WRITE, ids=lambda story: story.name)
+def test_a_story_cut_after_any_write_from_its_deed_on_ends_the_same(story: Story) -> None:
+    """Until then it is the story of a good release, which is cut after every write above."""
+    first = Play(story)
+    first.tell()
+    assert first.acted_at is not None
+    sweep(Play(story), check_end, range(first.acted_at, MOST_WRITES))

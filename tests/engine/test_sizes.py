@@ -104,6 +104,34 @@ def test_the_size_at_the_start_is_the_base_where_an_autoscaler_need_not_follow(
     assert candidate(world) == 2
 
 
+@pytest.mark.parametrize(
+    ("said", "pods", "grown"),
+    [("50%", 2, 5), ("60%", 3, 6), ("1%", 1, 1), ("100%", 4, 10), (3, 3, 3), (None, 1, 2)],
+)
+def test_a_step_s_own_size_is_a_count_or_a_part_of_the_target_s_rounded_up(
+    said: str | int | None, pods: int, grown: int
+) -> None:
+    step = {"weight": 20, "minDuration": "1h", **({"replicas": said} if said else {})}
+    world = World(build.shop(build.canary(steps=[step])))
+    world.run("web-v2", until=at(20))
+    assert candidate(world) == pods
+    scale(world, 10)
+    assert candidate(world) == grown
+
+
+def test_the_user_s_number_of_mid_release_is_followed_and_stays_at_the_end() -> None:
+    world = World(build.shop())
+    world.run("web-v2", until=at(50))
+    world.patch(Kind.DEPLOYMENT, "web", {"spec": {"replicas": 9}})
+    world.run("web-v2", until=lambda r: r is not None and r.status.phase is Phase.BAKING)
+    assert candidate(world) == 9
+    world.run("web-v2", until=lambda r: r is not None and r.status.phase.ended)
+    target = world.get(Kind.DEPLOYMENT, "web")
+    assert target is not None
+    assert (target["spec"]["replicas"], target["status"]["readyReplicas"]) == (9, 9)
+    assert world.get(Kind.DEPLOYMENT, "web-candidate") is None
+
+
 def test_a_paused_candidate_that_serves_grows_with_the_target() -> None:
     world = World(build.shop())
     world.run("web-v2", until=lambda r: r is not None and r.status.phase is Phase.BAKING)

@@ -216,6 +216,7 @@ TROUBLES: tuple[Story, ...] = (
         deeds=(Deed(at_weight(20), create(service("late"))),),
         extra=("SERVICE/late",),
         meddled=True,
+        tells=("ServiceAppeared",),
     ),
     Story(
         "a Service appears in the bake",
@@ -224,6 +225,7 @@ TROUBLES: tuple[Story, ...] = (
         deeds=(Deed(in_phase(Phase.BAKING), create(service("late"))),),
         extra=("SERVICE/late",),
         meddled=True,
+        tells=("ServiceAppeared",),
     ),
     Story(
         "the Deployment is deleted at a step",
@@ -420,6 +422,7 @@ TROUBLES: tuple[Story, ...] = (
         Phase.SUCCEEDED,
         "Succeeded",
         deeds=(Deed(at_weight(20), delete(Kind.INGRESS, "web-candidate")),),
+        tells=("RouteGone",),
     ),
     Story(
         "edited and unpaused at a step",

@@ -4,9 +4,11 @@ from datetime import timedelta
 from typing import Any, Final
 
 from rollout.resources.policy import Then
-from rollout.resources.release import Phase
-from rollout.simulate.world import Judge
-from tests.build import blue_green, deployment, ingress, release, rollout, service
+from rollout.resources.release import Phase, Release
+from rollout.resources.writes import Object
+from rollout.simulate.kubelet import Behaviour
+from rollout.simulate.world import Judge, World
+from tests.build import blue_green, canary, deployment, ingress, release, rollout, service
 from tests.engine.commits import narrow_again
 from tests.engine.stories import Deed, Story, act, at_weight, edit, in_phase, unpause, waiting
 from tests.engine.trouble import both, create, with_
@@ -27,6 +29,23 @@ def by_template(strategy: dict[str, Any] | None = None, replicas: int = 4) -> An
         rollout(strategy=strategy),
         asked,
     )
+
+
+def undecided(then: str) -> dict[str, Any]:
+    """A canary whose only step does something by itself when nothing is decided in its time."""
+    step = {"weight": 20, "minDuration": "3s", "maxDuration": "6s", "onUndecided": then}
+    return canary(steps=[step])
+
+
+def undecided_in_bake(_: World, found: Release) -> bool:
+    """When the bake waits for a person because nothing was decided."""
+    where = found.status.paused_from
+    return where is not None and (where.phase, where.reason) == (Phase.BAKING, "Undecided")
+
+
+def staggered(pod: Object) -> Behaviour:
+    """Pods come up one after the other, as their names have it."""
+    return Behaviour(startup=1.0 + 2 * (ord(pod["metadata"]["name"][-1]) % 4))
 
 
 VARIETY: Final[tuple[Story, ...]] = (
@@ -77,12 +96,42 @@ VARIETY: Final[tuple[Story, ...]] = (
         deeds=(Deed(in_phase(Phase.PENDING), narrow_again),),
         notes=False,
     ),
+    Story("pods come up one after the other", Phase.SUCCEEDED, "Succeeded", behaviour=staggered),
     Story(
         "never decided",
         Phase.PAUSED,
         "Undecided",
         judge=Judge(takes=timedelta(days=1)),
         waits="Undecided",
+    ),
+    Story(
+        "never decided, and a step goes on so",
+        Phase.SUCCEEDED,
+        "Succeeded",
+        strategy=undecided("Advance"),
+        judge=Judge(takes=timedelta(days=1)),
+        deeds=(Deed(undecided_in_bake, act("promote")),),
+        tells=("AdvancedUndecided", "Undecided"),
+    ),
+    Story(
+        "never decided, and a step goes back so",
+        Phase.ROLLED_BACK,
+        "Undecided",
+        strategy=undecided("Rollback"),
+        judge=Judge(takes=timedelta(days=1)),
+    ),
+    Story(
+        "no metrics for ever, then Rollback",
+        Phase.ROLLED_BACK,
+        "NoRequests",
+        judge=Judge(silent=True, then=Then.ROLLBACK),
+    ),
+    Story(
+        "no metrics for ever, then Advance",
+        Phase.SUCCEEDED,
+        "Succeeded",
+        judge=Judge(silent=True, then=Then.ADVANCE),
+        tells=("AdvancedWithoutData",),
     ),
     Story(
         "metrics cannot be read, rolled back by a person",

@@ -12,13 +12,13 @@ from rollout.engine.plan import (
     SetWeight,
     Widen,
 )
+from rollout.resources.conditions import Condition, ConditionStatus
 from rollout.resources.release import Phase, Release
+from rollout.resources.rollout import CanaryStep
 from rollout.resources.words import (
-    EPOCH,
     FLUX_DISABLED,
     FLUX_NAME,
     FLUX_RECONCILE,
-    LATCH,
     POD_TEMPLATE_HASH,
     RESTORE,
     TRACK,
@@ -55,6 +55,38 @@ def weight(world: World) -> int:
     return max(weights, default=0)
 
 
+def is_unsafe(condition: Condition) -> bool:
+    """Whether the net below the planner had to hold a plan back."""
+    return condition.type == "Safe" and condition.status is not ConditionStatus.TRUE
+
+
+def full_size(world: World) -> int:
+    """How many pods all traffic needs: as many as the target asks for, and one at least."""
+    target = world.get(Kind.DEPLOYMENT, "web")
+    return max(int(target["spec"]["replicas"]), 1) if target else 1
+
+
+def step_size(step: CanaryStep, full: int) -> int:
+    """How many pods a step needs where routes have the weight: its own word, or its weight."""
+    said = step.replicas or f"{step.weight}%"
+    percent, counted = said.removesuffix("%"), not said.endswith("%")
+    return max(int(said) if counted else -(-full * int(percent) // 100), 1)
+
+
+def current_step(release: Release) -> CanaryStep:
+    """The canary step that a release is at."""
+    resolved = release.status.resolved
+    assert resolved is not None
+    assert resolved.strategy.canary is not None
+    return resolved.strategy.canary.steps[release.status.step]
+
+
+def where_in(release: Release) -> Phase:
+    """The phase that a release is in, or was in before it was paused."""
+    where = release.status.paused_from
+    return where.phase if where else release.status.phase
+
+
 @dataclass
 class Watch:
     """Asserts the rules after each write, and remembers what it has seen."""
@@ -68,19 +100,31 @@ class Watch:
     """Complaints that were looked at."""
     excused: set[str] = field(default_factory=set)
     """Complaints that `adoption: InPlace` is documented to cost."""
+    asked: int | None = field(init=False)
+    """Replicas that people have asked for; None where there is no target."""
+    ingresses: tuple[Object, ...] | None = None
+    """The user's own, as they were."""
+
+    def __post_init__(self) -> None:
+        self.asked = self.asked_for()
+        if self.ingresses is None:
+            self.ingresses = self.world.all(Kind.INGRESS)
 
     def __call__(self, action: Action) -> None:
         self.one_release_is_active()
+        self.people_decide_the_size(action)
         release = self.current()
         if release is None:
             return
-        self.traffic_has_ready_pods(action)
+        self.traffic_has_ready_pods(action, release)
         self.stable_has_its_share(action, release)
         self.weight_is_allowed(action, release)
         self.share_is_allowed(action, release)
         self.stable_is_whole(release)
         self.traffic_moves_before_pods(action, release)
         self.touched_is_written_down(release)
+        self.paused_is_written_down(release)
+        self.ingresses_are_untouched(action)
         self.only_known_versions_serve(release)
         self.services_are_narrowed(release)
         self.natively_stopped(release)
@@ -95,8 +139,10 @@ class Watch:
         return self.world.release("web-v2")
 
     def one_release_is_active(self) -> None:
-        """I6, also of two Rollouts that share a Deployment."""
+        """I6, also of two Rollouts that share a Deployment. No plan of any was held as unsafe."""
         releases = [Release.model_validate(raw) for raw in self.world.all(Kind.RELEASE)]
+        held = [c.message for one in releases for c in one.status.conditions if is_unsafe(c)]
+        assert held == [], f"a plan would have broken a rule: {held}"
         active = [
             one.metadata.name
             for one in releases
@@ -124,18 +170,49 @@ class Watch:
             ours = f"({release.status.hashes.candidate})"
             self.excused |= {said for said in new if "stops while" in said and ours not in said}
 
+    def people_decide_the_size(self, action: Action) -> None:
+        """Nothing of ours writes the target's replicas."""
+        assert self.asked_for() == self.asked, f"{action} has changed the target's replicas"
+
+    def people_have_acted(self) -> None:
+        """Take the target's size as it is for what people want."""
+        self.asked = self.asked_for()
+
+    def asked_for(self) -> int | None:
+        """Replicas that the target asks for."""
+        target = self.world.get(Kind.DEPLOYMENT, "web")
+        return int(target["spec"]["replicas"]) if target else None
+
     def services_are_narrowed(self, release: Release) -> None:
-        """I2: no candidate pod gets a request by its labels alone."""
+        """I2, I9: while the candidate has pods, none gets a request by its labels alone.
+
+        A Service is wide where pods make the share, and when the target is gone: nothing else is
+        left to serve then.
+        """
         candidates = [p for p in self.world.all(Kind.POD) if TRACK in p["metadata"]["labels"]]
         alive = [p for p in candidates if "deletionTimestamp" not in p["metadata"]]
-        before = {Phase.PREPARING, Phase.PROGRESSING}
-        if not alive or release.status.phase not in before or self.story.meddled:
+        phase = release.status.phase
+        if not alive or phase is Phase.PENDING or phase.ended:
+            return
+        if self.story.meddled or self.asked is None:
             return
         for service in self.world.all(Kind.SERVICE):
-            if "shared" in release.status.marks and self.carries(service, release):
+            if self.shares(service, release) or self.is_shown_no_more(service, release):
                 continue
             name, selector = service["metadata"]["name"], service["spec"]["selector"]
-            assert POD_TEMPLATE_HASH in selector, f"I2: Service {name} is wide"
+            assert POD_TEMPLATE_HASH in selector, f"I2: Service {name} is wide in {phase}"
+
+    def shares(self, service: Object, release: Release) -> bool:
+        """Whether a Service may select both versions now."""
+        marks = release.status.marks
+        return "shared" in marks and "retreated" not in marks and self.carries(service, release)
+
+    def is_shown_no_more(self, service: Object, release: Release) -> bool:
+        """Whether it is a preview Service that has been given back while the candidate answers."""
+        resolved, phase = release.status.resolved, release.status.phase
+        blue_green = resolved.strategy.blue_green if resolved else None
+        shown = blue_green is not None and service["metadata"]["name"] == blue_green.preview_service
+        return shown and phase in {Phase.ADOPTING, Phase.ROLLING_BACK}
 
     def carries(self, service: Object, release: Release) -> bool:
         """Whether a Service carries a share that pods make."""
@@ -151,16 +228,13 @@ class Watch:
         grows = isinstance(action, ScaleCandidate) and action.replicas > 0
         if not (isinstance(action, Widen) or grows) or not self.is_shared(action):
             return
-        status, resolved = release.status, release.status.resolved
-        where = status.paused_from.phase if status.paused_from else status.phase
+        status, where = release.status, where_in(release)
         in_bake = where is Phase.BAKING and self.story.in_place
         if isinstance(action, ScaleCandidate) and not (where is Phase.PROGRESSING or in_bake):
             assert where in {Phase.PROMOTING, Phase.ROLLING_BACK}, f"I2: {action} while {where}"
             return
         assert where is Phase.PROGRESSING or in_bake, f"I2: {action} while {where}"
-        assert resolved is not None
-        assert resolved.strategy.canary is not None
-        step = resolved.strategy.canary.steps[status.step].weight
+        step = current_step(release).weight
         stable = sum(map(ready, of_hash(self.world, status.hashes.stable)))
         candidate = sum(map(ready, of_hash(self.world, status.hashes.candidate)))
         wanted = action.replicas if isinstance(action, ScaleCandidate) else candidate
@@ -178,15 +252,38 @@ class Watch:
         ]
         return isinstance(action, Widen) or (bool(shared) and not self.story.meddled)
 
-    def traffic_has_ready_pods(self, action: Action) -> None:
-        """I1, I9."""
+    def traffic_has_ready_pods(self, action: Action, release: Release) -> None:
+        """I1, I9: each version has the ready pods that its share needs."""
         if isinstance(action, Select):
-            pods = of_hash(self.world, action.hash)
-            assert any(map(ready, pods)) or self.stays(action), f"I1: {action}"
-        if isinstance(action, SetWeight) and action.weight > 0:
-            candidates = [p for p in self.world.all(Kind.POD) if TRACK in p["metadata"]["labels"]]
-            assert any(map(ready, candidates)), f"I1: {action}"
+            found = sum(map(ready, of_hash(self.world, action.hash)))
+            wanted = self.pods_for_all(action, release)
+            assert found >= wanted or self.stays(action), f"I1: {found} of {wanted} for {action}"
+        if isinstance(action, SetWeight | Widen) and action.weight > 0:
+            found = sum(map(ready, of_hash(self.world, release.status.hashes.candidate)))
+            wanted = self.pods_for_share(action, release)
+            assert found >= wanted, f"I1: {found} of {wanted} for {action}"
             assert self.story.candidate_traffic, f"the candidate got traffic: {action}"
+
+    def pods_for_all(self, action: Select, release: Release) -> int:
+        """How many pods a Service needs that selects one version.
+
+        On the way back, and where all traffic is already, those that there are serve better than
+        none; stable's number is held to I3.
+        """
+        status, full = release.status, full_size(self.world)
+        resolved, hashes = status.resolved, status.hashes
+        shown = resolved.strategy.blue_green if resolved else None
+        if shown is not None and action.service == shown.preview_service:
+            return (shown.preview_replicas or full) if action.hash == hashes.candidate else 1
+        forward = not action.latch and not self.story.outage
+        return full if forward and action.hash in {hashes.candidate, hashes.adopted} else 1
+
+    def pods_for_share(self, action: SetWeight | Widen, release: Release) -> int:
+        """How many candidate pods a share needs: by weight, or as many as make it."""
+        step, full = current_step(release), full_size(self.world)
+        if isinstance(action, Widen):
+            return max(step.weight * full // (100 - step.weight), 1)
+        return step_size(step, full)
 
     def stays(self, action: Select) -> bool:
         """Whether a Service had these pods before, and no others: users see no difference."""
@@ -206,14 +303,10 @@ class Watch:
         """I2."""
         if not isinstance(action, SetWeight) or action.weight == 0:
             return
-        where = release.status.paused_from
-        phase = where.phase if where else release.status.phase
+        phase = where_in(release)
         in_bake = phase is Phase.BAKING and self.story.in_place
         assert phase is Phase.PROGRESSING or in_bake, f"I2: {action}"
-        resolved = release.status.resolved
-        assert resolved is not None
-        assert resolved.strategy.canary is not None
-        allowed = resolved.strategy.canary.steps[release.status.step].weight
+        allowed = current_step(release).weight
         assert action.weight <= allowed, f"I2: {action}, allowed {allowed}"
         verdict = release.status.verdict
         assert verdict is None or verdict.result != "Fail", f"I2: {action} after a Fail"
@@ -257,6 +350,29 @@ class Watch:
             left = notes.get(FLUX_RECONCILE) == FLUX_DISABLED
             assert not pinned or FLUX_NAME not in labels or left, "Flux will widen it"
 
+    def paused_is_written_down(self, release: Release) -> None:
+        """I5: a target that we have paused says how it was, and so does the release."""
+        target, status = self.world.get(Kind.DEPLOYMENT, "web"), release.status
+        if target is None or not target["spec"].get("paused"):
+            return
+        if status.phase is Phase.PENDING or status.phase.ended:
+            return
+        edges = {Phase.PREPARING, Phase.ADOPTING, Phase.ROLLING_BACK}
+        if self.story.paused and status.phase in edges:
+            return  # it is paused before we come, and after we have gone
+        notes = target["metadata"].get("annotations") or {}
+        assert RESTORE in notes or not self.story.notes, "I5: Deployment web"
+        saved = [one.name for one in status.restore if one.kind == "Deployment"]
+        assert saved == ["web"] or status.resolved is None, (
+            "I5: the Deployment was not written down"
+        )
+
+    def ingresses_are_untouched(self, action: Action) -> None:
+        """I5: a share never changes the user's own Ingress, not even for a moment."""
+        for own in self.ingresses or ():
+            found = self.world.get(Kind.INGRESS, own["metadata"]["name"])
+            assert found == own, f"I5: {action} has changed Ingress {own['metadata']['name']}"
+
     def only_known_versions_serve(self, release: Release) -> None:
         """I8."""
         self.wide_services_select_known_versions(release)
@@ -287,33 +403,3 @@ class Watch:
             )
             known = image in {resolved.image, resolved.stable_image}
             assert known or not wide or not ready(pod), f"I8: a wide Service selects {image}"
-
-
-def all_is_given_back(world: World, story: Story, before: dict[str, Object]) -> None:
-    """I5 at the end: what the user owned is as it was, and nothing of ours is left."""
-    for key, old in before.items():
-        kind, name = key.split("/")
-        new = world.get(Kind[kind], name)
-        if new is None and story.gone and kind == "DEPLOYMENT":
-            continue
-        assert new is not None, f"{key} is gone"
-        notes = new["metadata"].get("annotations") or {}
-        if not story.edited:
-            assert RESTORE not in notes, key
-        assert LATCH not in notes, key
-        assert EPOCH not in notes, key
-        if kind == "SERVICE":
-            assert new["spec"]["selector"] == old["spec"]["selector"], key
-            flux = (old["metadata"].get("annotations") or {}).get(FLUX_RECONCILE)
-            assert notes.get(FLUX_RECONCILE) == flux, key
-        if kind == "DEPLOYMENT":
-            paused = story.paused or story.edited
-            assert bool(new["spec"].get("paused")) == paused, key
-    for ours in (Kind.DEPLOYMENT, Kind.SERVICE, Kind.INGRESS):
-        expected = {*before, *story.extra} - ({"DEPLOYMENT/web"} if story.gone else set())
-        kept = {key.split("/")[1] for key in expected if key.startswith(ours.name + "/")}
-        assert {str(o["metadata"]["name"]) for o in world.all(ours)} == kept
-    for service in world.all(Kind.SERVICE):
-        assert POD_TEMPLATE_HASH not in service["spec"]["selector"], "a Service stays narrowed"
-    for rollout in world.all(Kind.ROLLOUT):
-        assert EPOCH not in (rollout["metadata"].get("annotations") or {}), "the Rollout is stamped"
