@@ -225,6 +225,8 @@ BELOW = "'--timeout': '-5' is out of bounds: write 0 or more"
         (["-o", "josn", "list"], "'-o': 'josn' is not one of 'table', 'wide', 'json', 'yaml'"),
         (["list", "-o", "josn"], "'-o': 'josn' is not one of 'table', 'wide', 'json', 'yaml'"),
         (["undo", "--timeout", "-5"], BELOW),
+        (["controller", "--http-port", "99999"], "'--http-port': '99999' is out of bounds"),
+        (["controller", "--api-port", "99999"], "'--api-port': '99999' is out of bounds"),
     ],
 )
 def test_a_value_that_is_none_is_wrong_usage(run: Run, arguments: list[str], said: str) -> None:

@@ -288,6 +288,9 @@ def test_what_stands_after_the_command_wins_over_the_environment(empty: Rig, htt
     ("environment", "said"),
     [
         ({"ROLLOUT_SERVER": "shop.example.com"}, "--server 'shop.example.com' is no URL"),
+        ({"ROLLOUT_SERVER": "http://127.0.0.1:api"}, "--server 'http://127.0.0.1:api' is no URL"),
+        ({"ROLLOUT_SERVER": "https://a\u200b.com"}, "Invalid IDNA hostname"),
+        ({"ROLLOUT_SERVER": "http://127.0.0.1:65536"}, "Port out of range"),
         (
             {"ROLLOUT_SERVER": "http://127.0.0.1:1"},
             "rollout: the rollout server cannot be reached: http://127.0.0.1:1: ",
