@@ -62,15 +62,16 @@ def lint(
         raise typer.BadParameter("give files, or --all for the policies of the cluster")
     if all_:
         cluster = options.cluster()
-        count, problems = lint_cluster(cluster, options.space(cluster))
+        space = options.space(cluster)
+        count, problems = lint_cluster(cluster, space)
+        what = f"policies of namespace {space}"
     else:
         texts = [(_text(file), str(file)) for file in files]
-        count = len(texts)
+        count, what = len(texts), "files"
         problems = [problem for text, name in texts for problem in lint_text(text, name)]
     if for_programs(options.output):
         dump([vars(problem) for problem in problems], options.output)
     else:
-        what = "policies of the cluster" if all_ else "files"
         print("\n".join(map(str, problems)) or f"{count} {what}: nothing is wrong")
     raise typer.Exit(1 if problems else 0)
 
