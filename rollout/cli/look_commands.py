@@ -123,7 +123,8 @@ def list_(
         where = space or "any namespace"
         print(f"no Rollout in {where}: `rollout start VERSION --deployment NAME` makes one")
     else:
-        show(rollout_table(readable(found), namespaces=everywhere))
+        wide = options.output is Output.WIDE
+        show(rollout_table(readable(found), namespaces=everywhere, wide=wide))
         for line in invalid(found, namespaces=everywhere):
             print(line)
 

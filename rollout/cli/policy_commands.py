@@ -97,9 +97,9 @@ def show(
     ),
 ) -> None:
     """Show a policy in full."""
-    from rollout.commands.policies import BUILT_IN, policy_in, policy_named
+    from rollout.commands.policies import policy_in, policy_named
     from rollout.metrics.show import as_json, told
-    from rollout.resources.policy import RolloutPolicySpec
+    from rollout.resources.policy import BUILT_IN, RolloutPolicySpec
 
     options: Globals = context.obj
     if policy is None:

@@ -11,7 +11,8 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from rollout.report.ages import age
-from rollout.report.standing import state
+from rollout.report.standing import state, waits_for
+from rollout.resources.policy import BUILT_IN
 from rollout.resources.release import Release
 from rollout.resources.rollout import Rollout
 from rollout.resources.share import share
@@ -109,12 +110,14 @@ def _version(release: Release) -> str:
     return release.spec.version or image.partition(":")[2] or "(template)"
 
 
-def rollout_table(rollouts: Sequence[Rollout], *, namespaces: bool) -> Table:
+def rollout_table(rollouts: Sequence[Rollout], *, namespaces: bool, wide: bool) -> Table:
     """Draw Rollouts."""
     now = datetime.now(UTC)
     first = ("NAMESPACE",) if namespaces else ()
+    extra = ("CONTAINER", "POLICY", "MESSAGE") if wide else ()
     drawn = table(
-        *first, "NAME", "DEPLOYMENT", "STRATEGY", "VERSION", "RELEASE", "LAST", "STATE", "AGE"
+        *(*first, "NAME", "DEPLOYMENT", "STRATEGY", "VERSION", "RELEASE", "LAST", "STATE", "AGE"),
+        *extra,
     )
     for rollout in rollouts:
         status = rollout.status
@@ -129,8 +132,16 @@ def rollout_table(rollouts: Sequence[Rollout], *, namespaces: bool) -> Table:
             coloured(status.last_release.phase) if status.last_release else "-",
             state(rollout),
             age(rollout.metadata.creation_timestamp, now),
+            *(map(escape, _details(rollout)) if wide else ()),
         )
     return drawn
+
+
+def _details(rollout: Rollout) -> tuple[str, str, str]:
+    """Say which container and policy were named, and how it stands."""
+    policy = rollout.spec.policy
+    judged = BUILT_IN if policy is None else policy.name or "(inline)"
+    return rollout.spec.target.container or "-", judged, waits_for(rollout)
 
 
 def timeline_table(release: Release) -> Table:

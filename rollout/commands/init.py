@@ -16,7 +16,7 @@ from rollout.metrics.provider import PATH, PORT, SCRAPE
 from rollout.report.commented import comment, commented
 from rollout.resources.crd import structural
 from rollout.resources.objects import image_of, name_of, uid_of
-from rollout.resources.policy import RolloutPolicySpec
+from rollout.resources.policy import BUILT_IN, RolloutPolicySpec
 from rollout.resources.rollout import RolloutSpec
 from rollout.resources.words import API_VERSION
 from rollout.resources.writes import Create, Delete, Kind, Object
@@ -166,7 +166,7 @@ def _metrics(view: Snapshot, *, policy: bool) -> Iterator[str]:
     notes = (view.target.template.get("metadata") or {}).get("annotations") if view.target else None
     notes = notes or {}
     if not policy:
-        yield "policy web-default: errors and latency (`rollout policy show`)"
+        yield f"policy {BUILT_IN}: errors and latency (`rollout policy show`)"
     if notes.get(SCRAPE) == "true":
         port = notes.get(PORT, "its only port")
         yield f"metrics are read from the pods, at {port}{notes.get(PATH, '/metrics')}"

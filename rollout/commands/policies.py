@@ -1,7 +1,6 @@
 """Policies looked at before a release rests on them: every problem, and what would be asked."""
 
 from collections.abc import Iterable
-from typing import Final
 
 from rollout.commands.refusal import CommandRefusedError
 from rollout.commands.spaces import refuse_missing
@@ -12,9 +11,6 @@ from rollout.resources.lint import Document, Problem, documents, from_cluster
 from rollout.resources.objects import name_of
 from rollout.resources.policy import RolloutPolicySpec
 from rollout.resources.writes import Kind
-
-BUILT_IN: Final = "web-default"
-"""What a Rollout gets that names no policy."""
 
 
 def lint_text(text: str, file: str) -> list[Problem]:

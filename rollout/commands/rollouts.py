@@ -8,6 +8,7 @@ from rollout.commands.spaces import refuse_missing
 from rollout.kube.cluster import Cluster
 from rollout.kube.errors import NotFound
 from rollout.resources.objects import name_of
+from rollout.resources.policy import BUILT_IN
 from rollout.resources.words import API_VERSION
 from rollout.resources.writes import Kind, Object
 
@@ -97,7 +98,7 @@ def _new_rollout(
     return body, [
         f"Deployment {deployment} had no Rollout: {name} is created",
         f"strategy {strategy} with its defaults; change it in the Rollout's spec.strategy",
-        *([] if request.policy else ["policy web-default: errors and latency, read from the pods"]),
+        *([] if request.policy else [f"policy {BUILT_IN}: errors and latency, read from the pods"]),
     ]
 
 
