@@ -51,7 +51,8 @@ def init(  # noqa: PLR0917 - options, each by its name
     apply: bool = typer.Option(False, "--apply", help="Create it in the cluster"),
 ) -> None:
     """Word a Rollout."""
-    from rollout.commands.init import Wish, word
+    from rollout.commands.init import Wish, refuse_what_cannot_begin, word
+    from rollout.commands.init import apply as create
 
     options: Globals = context.obj
     cluster = options.cluster()
@@ -62,11 +63,11 @@ def init(  # noqa: PLR0917 - options, each by its name
         dump({"objects": list(worded.objects), **_said(worded)}, options.output)
     elif write is None and not apply:
         print(worded.text, end="")
+    if apply:
+        refuse_what_cannot_begin(worded)  # before a file is in the way of the next try
     if write is not None:
         _write(write, worded.text)
     if apply:
-        from rollout.commands.init import apply as create
-
         create(cluster, space, worded)
     if write is not None or apply:
         _tell(worded, write, applied=apply)

@@ -180,18 +180,16 @@ def _metrics(view: Snapshot, *, policy: bool) -> Iterator[str]:
 def _bodies(
     name: str, namespace: str, spec: dict[str, Any], *, policy: bool
 ) -> tuple[dict[str, Any], ...]:
-    metadata = {"name": name, "namespace": namespace}
-    body = {"apiVersion": API_VERSION, "kind": "Rollout", "metadata": metadata, "spec": spec}
+    place = {"name": name, "namespace": namespace}
     if not policy:
-        return (body,)
-    spec["policy"] = {"name": name}
-    judged = {
-        "apiVersion": API_VERSION,
-        "kind": "RolloutPolicy",
-        "metadata": metadata,
-        "spec": RolloutPolicySpec().to_json(),
-    }
-    return judged, body
+        return (_body("Rollout", place, spec),)
+    judged = _body("RolloutPolicy", place, RolloutPolicySpec().to_json())
+    return judged, _body("Rollout", place, {**spec, "policy": {"name": name}})
+
+
+def _body(kind: str, place: dict[str, str], spec: dict[str, Any]) -> dict[str, Any]:
+    """Word an object; none shares a part with another, which YAML would show as an alias."""
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": {**place}, "spec": spec}
 
 
 def _text(
@@ -215,13 +213,18 @@ def _document(body: Object) -> Iterator[str]:
     yield from commented(body, {"properties": {"spec": structural(spec)}})
 
 
+def refuse_what_cannot_begin(worded: Worded) -> None:
+    """Raise CommandRefusedError where a release could not begin, with all that is in the way."""
+    if worded.against:
+        raise CommandRefusedError("; ".join(worded.against))
+
+
 def apply(cluster: Cluster, namespace: str, worded: Worded) -> None:
     """Create all objects, or none.
 
     Raises CommandRefusedError where a release could not begin, ClusterError for the cluster.
     """
-    if worded.against:
-        raise CommandRefusedError(worded.against[0])
+    refuse_what_cannot_begin(worded)
     made: list[Object] = []
     try:
         for body in worded.objects:
