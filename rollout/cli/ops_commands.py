@@ -159,7 +159,10 @@ def events(
         drawn.add_row(*map(escape, _cells(row)))
     show(drawn)
     if not rows:
-        print(f"there are no events of the last {since}: Kubernetes keeps them for an hour")
+        print(
+            f"there are no events of the last {since}: --since looks further back, up to the hour "
+            "for which Kubernetes keeps them"
+        )
 
 
 def _cells(row: "EventRow") -> tuple[str, ...]:

@@ -68,7 +68,7 @@ def start(  # noqa: PLR0917 - options, each by its name
         dump(started.release, options.output)
     else:
         for line in started.assumed:
-            print(f"assumed: {line}")
+            print(f"note: {line}")
         print(on_its_way(name_of(started.release)))
     if watch:
         from rollout.cli.watch import follow

@@ -1,11 +1,15 @@
 """Finding the release that somebody means."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from rollout.commands.refusal import NotThereError, UnclearError
 from rollout.kube.cluster import Cluster
 from rollout.resources.release import Release
 from rollout.resources.writes import Kind
+
+MOST: Final = 8
+"""So many candidates are named."""
 
 
 def find_release(
@@ -50,8 +54,10 @@ def _nothing(namespace: str, name: str | None) -> str:
 
 
 def _which(namespace: str, name: str | None, candidates: Sequence[Release]) -> str:
-    names = ", ".join(sorted(r.metadata.name for r in candidates)[:8])
-    return f"which {_what(name)} in namespace {namespace}? Name one of: {names}"
+    names = sorted(r.metadata.name for r in candidates)
+    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+    named = ", ".join(names[:MOST])
+    return f"which {_what(name)} in namespace {namespace}? Name one of: {named}{more}"
 
 
 def _what(name: str | None) -> str:

@@ -81,6 +81,8 @@ def _new_rollout(
         cluster.get(Kind.DEPLOYMENT, namespace, deployment)
     except NotFound as error:
         there = ", ".join(name_of(d) for d in cluster.list(Kind.DEPLOYMENT, namespace).items)
+        if not there:
+            refuse_missing(cluster, namespace)
         raise NotThereError(
             f"there is no Deployment {deployment} in namespace {namespace} "
             f"(there are: {there or 'none'})"

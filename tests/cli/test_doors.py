@@ -84,12 +84,12 @@ def test_start_says_the_same_and_records_who(empty: Rig, run: Way) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     name = empty.releases()[0]["metadata"]["name"]
     assert done.stdout.splitlines() == [
-        "assumed: Deployment web had no Rollout: web is created",
-        "assumed: strategy canary with its defaults; change it in the Rollout's spec.strategy",
-        "assumed: policy web-default: errors and latency, read from the pods",
-        "assumed: container web of Deployment web is the version",
-        "assumed: Services that carry the split: web",
-        "assumed: Ingresses that get a canary beside them: web",
+        "note: Deployment web had no Rollout: web is created",
+        "note: strategy canary with its defaults; change it in the Rollout's spec.strategy",
+        "note: policy web-default: errors and latency, read from the pods",
+        "note: container web of Deployment web is the version",
+        "note: Services that carry the split: web",
+        "note: Ingresses that get a canary beside them: web",
         f"release {name} is on its way: `rollout watch` follows it",
     ]
     spec = empty.release(name)["spec"]
