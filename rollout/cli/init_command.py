@@ -77,13 +77,11 @@ def _asked(cluster: "HttpCluster", namespace: str) -> str | None:
     """Ask which Deployment, where there are several and somebody is there to answer."""
     import sys
 
-    from rollout.resources.objects import labels_of, name_of
-    from rollout.resources.writes import Kind
+    from rollout.commands.rollouts import their_deployments
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None
-    found = cluster.list(Kind.DEPLOYMENT, namespace).items
-    names = [name_of(one) for one in found if "rollout.dev/rollout" not in labels_of(one)]
+    names = their_deployments(cluster, namespace)
     if len(names) < 2:  # noqa: PLR2004 - nothing to choose from
         return None
     answer: str = typer.prompt(f"Which Deployment ({', '.join(names)})?")

@@ -4,17 +4,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from rollout.cli.completion import releases
-from rollout.cli.options import Globals, Output, dump, for_programs, shared
+from rollout.cli.options import RELEASE, Globals, Output, dump, for_programs, shared
 
 if TYPE_CHECKING:
     from rollout.cli.door import Door
-
-RELEASE = typer.Argument(
-    None,
-    help="Release or Rollout; may be left out when there is one",
-    autocompletion=releases,
-)
 
 
 def register(app: typer.Typer) -> None:

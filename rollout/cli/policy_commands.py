@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from rollout.cli import completion
+from rollout.cli.files import read
 from rollout.cli.options import Globals, dump, for_programs, shared
 
 
@@ -66,7 +67,7 @@ def lint(
         count, problems = lint_cluster(cluster, space)
         what = f"policies of namespace {space}"
     else:
-        texts = [(_text(file), str(file)) for file in files]
+        texts = [(read(file), str(file)) for file in files]
         count, what = len(texts), "files"
         problems = [problem for text, name in texts for problem in lint_text(text, name)]
     if for_programs(options.output):
@@ -74,20 +75,6 @@ def lint(
     else:
         print("\n".join(map(str, problems)) or f"{count} {what}: nothing is wrong")
     raise typer.Exit(1 if problems else 0)
-
-
-def _text(file: Path) -> str:
-    import sys
-
-    if str(file) == "-":
-        return sys.stdin.read()
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is no text: {error}") from error
-    except OSError as error:
-        said = error.strerror or type(error).__name__
-        raise ValueError(f"{file}: {said}: name a file, or - for standard input") from error
 
 
 def show(
@@ -105,7 +92,7 @@ def show(
     if policy is None:
         name, spec = f"{BUILT_IN} (built in)", RolloutPolicySpec()
     elif Path(policy).is_file():
-        name, spec = policy, policy_in(_text(Path(policy)), policy)
+        name, spec = policy, policy_in(read(Path(policy)), policy)
     else:
         cluster = options.cluster()
         space = options.space(cluster)

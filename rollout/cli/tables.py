@@ -11,6 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from rollout.report.ages import age
+from rollout.report.pod_words import version_of_image
 from rollout.report.standing import state, waits_for
 from rollout.resources.policy import BUILT_IN
 from rollout.resources.release import Release
@@ -104,10 +105,9 @@ def release_table(releases: Sequence[Release], *, wide: bool) -> Table:
 
 
 def _version(release: Release) -> str:
-    """Say what is shipped; of a whole template the tag of its image."""
+    """Say what is shipped; of a whole template the version of its image."""
     resolved = release.status.resolved
-    image = resolved.image.rpartition("/")[2] if resolved else ""
-    return release.spec.version or image.partition(":")[2] or "(template)"
+    return release.spec.version or (version_of_image(resolved.image) if resolved else "(template)")
 
 
 def rollout_table(rollouts: Sequence[Rollout], *, namespaces: bool, wide: bool) -> Table:

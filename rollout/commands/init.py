@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rollout.commands.again import NOT_YET, release_body
 from rollout.commands.early import read
 from rollout.commands.refusal import CommandRefusedError
 from rollout.commands.request import Request
@@ -20,10 +21,9 @@ from rollout.resources.policy import BUILT_IN, RolloutPolicySpec
 from rollout.resources.rollout import RolloutSpec
 from rollout.resources.words import API_VERSION
 from rollout.resources.writes import Create, Delete, Kind, Object
+from rollout.translation.autoscalers import of_target
 from rollout.translation.objects import Objects
 from rollout.translation.snapshots import snapshot
-
-NOT_YET = "not-yet"
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,8 @@ def word(cluster: Cluster, namespace: str, wish: Wish) -> Worded:
 
 
 def _objects(cluster: Cluster, namespace: str, rollout: Object) -> Objects:
-    release = {
-        "apiVersion": API_VERSION,
-        "kind": "Release",
-        "metadata": {"name": NOT_YET},
-        "spec": {"rollout": name_of(rollout), "version": NOT_YET},
-    }
-    found = read(cluster, namespace, rollout, release)
+    body = release_body(rollout, NOT_YET, {"version": NOT_YET})
+    found = read(cluster, namespace, rollout, body)
     scalers = cluster.list(Kind.HORIZONTAL_POD_AUTOSCALER, namespace).items
     return replace(found, autoscalers=scalers)
 
@@ -151,11 +146,9 @@ def _found(view: Snapshot, objects: Objects) -> Iterator[str]:
     yield f"Services: {_names(service.name for service in view.services)}"
     ways = [f"{route.ingress} (class {route.ingress_class or 'none'})" for route in view.routes]
     yield f"Ingresses: {_names(ways)}"
-    for scaler in objects.autoscalers:
-        reference = scaler["spec"].get("scaleTargetRef") or {}
-        if (reference.get("kind"), reference.get("name")) == ("Deployment", view.target_name):
-            followed = "memory or a Value metric" if view.fixed_base else "the load"
-            yield f"autoscaler {name_of(scaler)}, which follows {followed}"
+    followed = "memory or a Value metric" if view.fixed_base else "the load"
+    for scaler in of_target(objects.autoscalers, view.target_name):
+        yield f"autoscaler {name_of(scaler)}, which follows {followed}"
 
 
 def _names(names: Iterator[str] | Sequence[str]) -> str:
