@@ -117,7 +117,7 @@ def logs(  # noqa: PLR0917 - options, each by its name
         if follow
         else read_logs(cluster, found, wish, refused.append)
     )
-    with _until_nobody_reads(), closing(said):
+    with closing(said):
         for one in said:
             _print_line(one, options.output, timestamps=timestamps)
     if not follow:
@@ -131,16 +131,6 @@ def _say_what_is_missing(found: "list[Member]", refused: list[str]) -> None:
         _tell("there are no such pods: `rollout ops pods` shows what there is")
     elif len(refused) == len(found):
         raise typer.Exit(1)
-
-
-@contextmanager
-def _until_nobody_reads() -> Iterator[None]:
-    """End quietly when whoever reads what we print has had enough, as `head` has."""
-    try:
-        yield
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(0) from None
 
 
 def _print_line(said: "Said", output: Output, *, timestamps: bool) -> None:
