@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,12 +11,15 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from rollout.report.ages import age
-from rollout.report.pod_words import version_of_image
+from rollout.report.pod_words import PodRow, version_of_image
 from rollout.report.standing import state, waits_for
 from rollout.resources.policy import BUILT_IN
 from rollout.resources.release import Release
 from rollout.resources.rollout import Rollout
 from rollout.resources.share import share
+
+if TYPE_CHECKING:
+    from rollout.report.autoscaling import ScalerRow
 
 COLOURS = {
     "Succeeded": "green",
@@ -150,4 +153,28 @@ def timeline_table(release: Release) -> Table:
     for entry in release.status.timeline:
         at, weight = entry.at.strftime("%H:%M:%S"), share(entry.phase, entry.weight)
         drawn.add_row(at, str(entry.phase), weight, entry.reason, escape(entry.message))
+    return drawn
+
+
+def pod_table(rows: Sequence[PodRow], owners: Sequence[str] | None) -> Table:
+    """Draw pods, with their owners where these are given."""
+    now = datetime.now(UTC)
+    drawn = table(
+        *("NAME", "TRACK", "READY", "STATUS", "RESTARTS", "VERSION", "IP", "NODE", "AGE"),
+        *(() if owners is None else ("OWNER",)),
+    )
+    for number, row in enumerate(rows):
+        cells = (row.name, row.track, row.ready, row.status, row.restarts_in_words(now))
+        owner = () if owners is None else (owners[number],)
+        drawn.add_row(*cells, row.version, row.ip, row.node, age(row.created, now), *owner)
+    return drawn
+
+
+def scaler_table(rows: Sequence["ScalerRow"]) -> Table:
+    """Draw autoscalers."""
+    drawn = table("NAME", "MIN", "MAX", "CURRENT", "DESIRED", "METRICS")
+    for row in rows:
+        metrics = ", ".join(f"{m.name}: {m.current}/{m.target}" for m in row.metrics) or "-"
+        figures = map(str, (row.minimum, row.maximum, row.current, row.desired))
+        drawn.add_row(row.name, *figures, metrics)
     return drawn
