@@ -4,26 +4,23 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from rollout.cli import completion
-from rollout.cli.options import Globals, Output, dump, for_programs, shared, user
+from rollout.cli.options import (
+    REASON,
+    RELEASE,
+    ROLLOUT,
+    TIMEOUT,
+    WATCH,
+    Globals,
+    Output,
+    dump,
+    for_programs,
+    shared,
+    user,
+)
 
 if TYPE_CHECKING:
     from rollout.cli.door import Door
     from rollout.commands.request import Started
-
-RELEASE = typer.Argument(
-    None,
-    help="Release or Rollout; may be left out when there is one",
-    autocompletion=completion.releases,
-)
-ROLLOUT = typer.Argument(
-    None,
-    help="Rollout or its Deployment; may be left out when there is one",
-    autocompletion=completion.rollouts,
-)
-REASON = typer.Option("", "--reason", help="Why; it is kept with the release")
-WATCH = typer.Option(False, "--watch", "-w", help="Follow it to its end")
-TIMEOUT = typer.Option(3600.0, "--timeout", min=0, help="Longest time to watch, in seconds")
 
 
 def register(app: typer.Typer) -> None:
@@ -136,6 +133,7 @@ def restart(
 
 def _told(options: Globals, door: "Door", started: "Started", timeout: float | None) -> None:
     """Say what was started, and follow it where that is wanted."""
+    from rollout.report.started import on_its_way
     from rollout.resources.objects import name_of
 
     name = name_of(started.release)
@@ -144,7 +142,7 @@ def _told(options: Globals, door: "Door", started: "Started", timeout: float | N
     else:
         for line in started.assumed:
             print(line)
-        print(f"release {name} is on its way: `rollout watch` follows it")
+        print(on_its_way(name))
     if timeout is not None:
         from rollout.cli.watch import follow
 

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from typing import Final
 
 import typer
 
@@ -21,6 +20,7 @@ from rollout.cli import (
     start_command,
     uninstall_command,
 )
+from rollout.cli.completion import COMPLETE, PROGRAM
 from rollout.cli.options import (
     INSECURE_HTTP,
     KUBE_CONTEXT,
@@ -50,10 +50,6 @@ Examples:
 Exit codes: 0 succeeded, 1 error, 2 usage, 3 rolled back, 4 waits on a person,
 5 still running, 6 failed or cancelled, 7 converted in part.
 """
-
-PROGRAM: Final = "rollout"
-COMPLETE: Final = "_ROLLOUT_COMPLETE"
-"""Set by the scripts of `rollout completion`: the shell asks what could come next."""
 
 app = typer.Typer(
     cls=Commands,

@@ -89,10 +89,16 @@ def _write(folder: Path, name: str, text: str) -> None:
 
 def controller(  # noqa: PLR0917 - options, each by its name
     context: typer.Context,
-    http_port: int = typer.Option(0, "--http-port", help="Probes and metrics; 0: any free port"),
+    http_port: int = typer.Option(
+        0, "--http-port", min=0, max=65535, help="Probes and metrics; 0: any free port"
+    ),
     bind: str = typer.Option("127.0.0.1", "--bind", help="Address of probes and metrics"),
     api_port: int = typer.Option(
-        None, "--api-port", help="Serve the HTTP API here; 0: any free port; left out: nowhere"
+        None,
+        "--api-port",
+        min=0,
+        max=65535,
+        help="Serve the HTTP API here; 0: any free port; left out: nowhere",
     ),
     api_bind: str = typer.Option("127.0.0.1", "--api-bind", help="Address of the HTTP API"),
     api_tls_cert: Path = typer.Option(None, "--api-tls-cert", help="Its certificate chain, PEM"),

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from rollout.cli.options import Globals
     from rollout.resources.writes import Kind
 
+PROGRAM: Final = "rollout"
+COMPLETE: Final = "_ROLLOUT_COMPLETE"
+"""Set by the scripts of `rollout completion`: the shell asks what could come next."""
 PATIENCE: Final = 1.5
 """Seconds after which no names are offered."""
 
@@ -46,8 +49,7 @@ def completion(shell: Shell = typer.Argument(help="bash, zsh or fish")) -> None:
     """Print the script."""
     from typer._completion_shared import get_completion_script
 
-    variable = "_ROLLOUT_COMPLETE"
-    print(get_completion_script(prog_name="rollout", complete_var=variable, shell=shell.value))
+    print(get_completion_script(prog_name=PROGRAM, complete_var=COMPLETE, shell=shell.value))
 
 
 def releases(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from rollout.cli.files import read
 from rollout.cli.options import Globals, Output, dump
 
 if TYPE_CHECKING:
@@ -58,14 +59,14 @@ def convert(
     if not files:
         raise typer.BadParameter("name what is to be converted: -f FILE, -f FOLDER or -f -")
     given = _given(files)
-    read: list[Document] = [
+    found_in: list[Document] = [
         one for name, text in _texts(files) for one in documents(text, name, given)
     ]
-    found = converted(read)
+    found = converted(found_in)
     if not found.drafts and all(one.fate is Fate.NOT_NEEDED for one in found.findings):
         raise ValueError(
             f"{files[0]}: there is neither a Rollout of argoproj.io nor a Canary of flagger.app in "
-            f"{len(read)} documents: name the files that have one"
+            f"{len(found_in)} documents: name the files that have one"
         )
     _print(found, only, output or _said_before(context))
     partly = found.with_fate(Fate.NO_EQUAL) and not only
@@ -88,27 +89,12 @@ def _said_before(context: typer.Context) -> Output:
 
 
 def _texts(files: Iterable[Path]) -> Iterable[tuple[str, str]]:
-    import sys
-
     for file in files:
-        if str(file) == "-":
-            yield "-", sys.stdin.read()
-            continue
         inside = [one for one in sorted(file.rglob("*")) if one.suffix in {".yaml", ".yml"}]
         if file.is_dir() and not inside:
             raise ValueError(f"{file}: there is no .yaml file below it: name another folder")
         for one in inside if file.is_dir() else [file]:
-            yield str(one), _text(one)
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is no text: {error}") from error
-    except OSError as error:
-        said = error.strerror or type(error).__name__
-        raise ValueError(f"{file}: {said}: name a file, a folder, or - for stdin") from error
+            yield str(one), read(one, "name a file, a folder, or - for stdin")
 
 
 def _print(found: "Conversion", only: list[str] | None, output: Output) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Self, cast
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from uuid import uuid4
 
 import httpx
@@ -144,7 +144,7 @@ def _read(answer: httpx.Response) -> Any:
 
 
 def _checked(server: str, *, insecure: bool) -> str:
-    parts = urlsplit(server)
+    parts = _parts(server)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(f"--server {server!r} is no URL: write https://rollout.example.com")
     if parts.scheme == "http" and not insecure and not is_loopback(parts.hostname):
@@ -165,6 +165,17 @@ def _one_line(token: str) -> str:
             "without spaces: give what `kubectl create token NAME` prints"
         )
     return found
+
+
+def _parts(server: str) -> SplitResult:
+    """Part a URL, one that httpx takes too."""
+    try:
+        parts = urlsplit(server)
+        httpx.URL(server, port=parts.port)
+    except (ValueError, httpx.InvalidURL) as error:
+        said = f"--server {server!r} is no URL ({error}): write https://rollout.example.com"
+        raise ValueError(said) from error
+    return parts
 
 
 def _verification(ca_file: str | None) -> ssl.SSLContext | bool:

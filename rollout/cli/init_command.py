@@ -51,7 +51,8 @@ def init(  # noqa: PLR0917 - options, each by its name
     apply: bool = typer.Option(False, "--apply", help="Create it in the cluster"),
 ) -> None:
     """Word a Rollout."""
-    from rollout.commands.init import Wish, word
+    from rollout.commands.init import Wish, refuse_what_cannot_begin, word
+    from rollout.commands.init import apply as create
 
     options: Globals = context.obj
     cluster = options.cluster()
@@ -62,11 +63,11 @@ def init(  # noqa: PLR0917 - options, each by its name
         dump({"objects": list(worded.objects), **_said(worded)}, options.output)
     elif write is None and not apply:
         print(worded.text, end="")
+    if apply:
+        refuse_what_cannot_begin(worded)  # before a file is in the way of the next try
     if write is not None:
         _write(write, worded.text)
     if apply:
-        from rollout.commands.init import apply as create
-
         create(cluster, space, worded)
     if write is not None or apply:
         _tell(worded, write, applied=apply)
@@ -76,13 +77,11 @@ def _asked(cluster: "HttpCluster", namespace: str) -> str | None:
     """Ask which Deployment, where there are several and somebody is there to answer."""
     import sys
 
-    from rollout.resources.objects import labels_of, name_of
-    from rollout.resources.writes import Kind
+    from rollout.commands.rollouts import their_deployments
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return None
-    found = cluster.list(Kind.DEPLOYMENT, namespace).items
-    names = [name_of(one) for one in found if "rollout.dev/rollout" not in labels_of(one)]
+    names = their_deployments(cluster, namespace)
     if len(names) < 2:  # noqa: PLR2004 - nothing to choose from
         return None
     answer: str = typer.prompt(f"Which Deployment ({', '.join(names)})?")

@@ -4,17 +4,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from rollout.cli.completion import releases
-from rollout.cli.options import Globals, Output, dump, for_programs, shared
+from rollout.cli.options import RELEASE, Globals, Output, dump, for_programs, shared
 
 if TYPE_CHECKING:
     from rollout.cli.door import Door
-
-RELEASE = typer.Argument(
-    None,
-    help="Release or Rollout; may be left out when there is one",
-    autocompletion=releases,
-)
 
 
 def register(app: typer.Typer) -> None:
@@ -123,7 +116,8 @@ def list_(
         where = space or "any namespace"
         print(f"no Rollout in {where}: `rollout start VERSION --deployment NAME` makes one")
     else:
-        show(rollout_table(readable(found), namespaces=everywhere))
+        wide = options.output is Output.WIDE
+        show(rollout_table(readable(found), namespaces=everywhere, wide=wide))
         for line in invalid(found, namespaces=everywhere):
             print(line)
 

@@ -90,14 +90,13 @@ def pods(
     context: typer.Context, named: str = NAMED, rollout: str = ROLLOUT, track: Track = TRACK
 ) -> None:
     """Show the pods."""
-    from rollout.cli.tables import show, table
+    from rollout.cli.tables import pod_table, show
     from rollout.commands.ops.family import find_family, members, version_container
-    from rollout.report.ages import age
     from rollout.report.pod_words import pod_row
 
     options: Globals = context.obj
     cluster = options.cluster()
-    space, now = options.space(cluster), datetime.now(UTC)
+    space = options.space(cluster)
     family = find_family(cluster, space, meant(named, rollout))
     container = version_container(family)
     found = members(cluster, space, family, track)
@@ -105,17 +104,8 @@ def pods(
     if for_programs(options.output):
         dump([row.to_json() for row in rows], options.output)
         return
-    wide = options.output is Output.WIDE
-    drawn = table(
-        *("NAME", "TRACK", "READY", "STATUS", "RESTARTS", "VERSION", "IP", "NODE", "AGE"),
-        *(("OWNER",) if wide else ()),
-    )
-    for row, one in zip(rows, found, strict=True):
-        restarts, old = row.restarts_in_words(now), age(row.created, now)
-        cells = (row.name, row.track, row.ready, row.status, restarts, row.version, row.ip)
-        owner = (_owner(one.pod),) if wide else ()
-        drawn.add_row(*cells, row.node, old, *owner)
-    show(drawn)
+    owners = [_owner(one.pod) for one in found] if options.output is Output.WIDE else None
+    show(pod_table(rows, owners))
     if not rows:
         print("there are no such pods: `rollout ops events` may say why")
 
@@ -157,7 +147,10 @@ def events(
         drawn.add_row(*_cells(row))
     show(drawn)
     if not rows:
-        print(f"there are no events of the last {since}: Kubernetes keeps them for an hour")
+        print(
+            f"there are no events of the last {since}: --since looks further back, up to the hour "
+            "for which Kubernetes keeps them"
+        )
 
 
 def _cells(row: "EventRow") -> tuple[str, ...]:
@@ -203,7 +196,7 @@ def scale(
 
 def hpa(context: typer.Context, named: str = NAMED, rollout: str = ROLLOUT) -> None:
     """Show the autoscalers."""
-    from rollout.cli.tables import show, table
+    from rollout.cli.tables import scaler_table, show
     from rollout.commands.ops.family import find_family
     from rollout.commands.ops.scaling import scaler_rows
     from rollout.resources.objects import name_of
@@ -223,12 +216,7 @@ def hpa(context: typer.Context, named: str = NAMED, rollout: str = ROLLOUT) -> N
             "as with `rollout ops scale --replicas 3`"
         )
         return
-    drawn = table("NAME", "MIN", "MAX", "CURRENT", "DESIRED", "METRICS")
-    for row in rows:
-        metrics = ", ".join(f"{m.name}: {m.current}/{m.target}" for m in row.metrics) or "-"
-        figures = map(str, (row.minimum, row.maximum, row.current, row.desired))
-        drawn.add_row(row.name, *figures, metrics)
-    show(drawn)
+    show(scaler_table(rows))
     for row in rows:
         print("\n".join(["", f"{row.name}:", *(f"  {c}" for c in row.conditions)]))
         print(f"  {row.release}")

@@ -4,16 +4,11 @@ from typing import Any
 
 import typer
 
-from rollout.cli import completion
+from rollout.cli import completion, options
 from rollout.cli.options import Output
 from rollout.resources.track import Track
 
-NAMED = typer.Argument(
-    None,
-    metavar="ROLLOUT",
-    help="Rollout or its Deployment; may be left out when there is one",
-    autocompletion=completion.rollouts,
-)
+NAMED = options.ROLLOUT
 ROLLOUT = typer.Option(
     None, "--rollout", help="The same, as an option", autocompletion=completion.rollouts
 )

@@ -14,6 +14,8 @@ from rollout.cli.options import Globals, Output, for_programs, shared
 from rollout.resources.track import Track
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from rollout.commands.ops.family import Member
     from rollout.commands.ops.following import Said
 
@@ -117,7 +119,7 @@ def logs(  # noqa: PLR0917 - options, each by its name
         if follow
         else read_logs(cluster, found, wish, refused.append)
     )
-    with _until_nobody_reads(), closing(said):
+    with closing(said):
         for one in said:
             _print_line(one, options.output, timestamps=timestamps)
     if not follow:
@@ -131,16 +133,6 @@ def _say_what_is_missing(found: "list[Member]", refused: list[str]) -> None:
         _tell("there are no such pods: `rollout ops pods` shows what there is")
     elif len(refused) == len(found):
         raise typer.Exit(1)
-
-
-@contextmanager
-def _until_nobody_reads() -> Iterator[None]:
-    """End quietly when whoever reads what we print has had enough, as `head` has."""
-    try:
-        yield
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(0) from None
 
 
 def _print_line(said: "Said", output: Output, *, timestamps: bool) -> None:
@@ -249,18 +241,22 @@ def port_forward(  # noqa: PLR0917 - options, each by its name
     with _a_port_may_be_missing(words):
         remote = remote_port(found, asked.remote)
     with listen(address, remote if asked.local is None else asked.local) as at:
-        host, port = at.getsockname()[:2]
-        if for_programs(options.output):
-            say_for_programs({"address": host, "port": port, "pod": found.name}, options.output)
-        else:
-            print(
-                f"{host}:{port} leads to port {remote} of {found.side} pod {found.name}; "
-                "Ctrl-C ends it",
-                flush=True,
-            )
+        _say_where(at, remote, found, options.output)
         with suppress(KeyboardInterrupt):
             forward.serve(at, threading.Event())
     raise typer.Exit(130)
+
+
+def _say_where(at: "socket", remote: int, pod: "Member", output: Output) -> None:
+    """Say where a forwarded port is, and what it leads to."""
+    from rollout.commands.ops.forwarding import place
+
+    host, port = at.getsockname()[:2]
+    if for_programs(output):
+        say_for_programs({"address": host, "port": port, "pod": pod.name}, output)
+        return
+    leads = f"leads to port {remote} of {pod.side} pod {pod.name}"
+    print(f"{place(host, port)} {leads}; Ctrl-C ends it", flush=True)
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import typer
 
+from rollout.cli import completion
+
 if TYPE_CHECKING:
     from rollout.cli.door import Door
     from rollout.cli.http_door import HttpDoor
@@ -76,6 +78,20 @@ class Globals:
         return self.namespace or door.namespace
 
 
+RELEASE = typer.Argument(
+    None,
+    help="Release or Rollout; may be left out when there is one",
+    autocompletion=completion.releases,
+)
+ROLLOUT = typer.Argument(
+    None,
+    metavar="ROLLOUT",
+    help="Rollout or its Deployment; may be left out when there is one",
+    autocompletion=completion.rollouts,
+)
+REASON = typer.Option("", "--reason", help="Why; it is kept with the release")
+WATCH = typer.Option(False, "--watch", "-w", help="Follow it to its end")
+TIMEOUT = typer.Option(3600.0, "--timeout", min=0, help="Longest time to watch, in seconds")
 NAMESPACE = typer.Option(None, "--namespace", "-n", help="Namespace (default: context's)")
 KUBE_CONTEXT = typer.Option(None, "--context", help="Context of the kubeconfig")
 KUBECONFIG = typer.Option(None, "--kubeconfig", help="Path of the kubeconfig")

@@ -2,15 +2,7 @@
 
 import typer
 
-from rollout.cli.completion import releases
-from rollout.cli.options import Globals, dump, for_programs, shared
-
-RELEASE = typer.Argument(
-    None,
-    help="Release or Rollout; may be left out when there is one",
-    autocompletion=releases,
-)
-REASON = typer.Option("", "--reason", help="Why; it is kept with the release")
+from rollout.cli.options import REASON, RELEASE, Globals, dump, for_programs, shared
 
 
 def register(app: typer.Typer) -> None:

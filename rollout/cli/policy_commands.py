@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from rollout.cli import completion
+from rollout.cli.files import read
 from rollout.cli.options import Globals, dump, for_programs, shared
 
 
@@ -62,31 +63,18 @@ def lint(
         raise typer.BadParameter("give files, or --all for the policies of the cluster")
     if all_:
         cluster = options.cluster()
-        count, problems = lint_cluster(cluster, options.space(cluster))
+        space = options.space(cluster)
+        count, problems = lint_cluster(cluster, space)
+        what = f"policies of namespace {space}"
     else:
-        texts = [(_text(file), str(file)) for file in files]
-        count = len(texts)
+        texts = [(read(file), str(file)) for file in files]
+        count, what = len(texts), "files"
         problems = [problem for text, name in texts for problem in lint_text(text, name)]
     if for_programs(options.output):
         dump([vars(problem) for problem in problems], options.output)
     else:
-        what = "policies of the cluster" if all_ else "files"
         print("\n".join(map(str, problems)) or f"{count} {what}: nothing is wrong")
     raise typer.Exit(1 if problems else 0)
-
-
-def _text(file: Path) -> str:
-    import sys
-
-    if str(file) == "-":
-        return sys.stdin.read()
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is no text: {error}") from error
-    except OSError as error:
-        said = error.strerror or type(error).__name__
-        raise ValueError(f"{file}: {said}: name a file, or - for standard input") from error
 
 
 def show(
@@ -96,15 +84,15 @@ def show(
     ),
 ) -> None:
     """Show a policy in full."""
-    from rollout.commands.policies import BUILT_IN, policy_in, policy_named
+    from rollout.commands.policies import policy_in, policy_named
     from rollout.metrics.show import as_json, told
-    from rollout.resources.policy import RolloutPolicySpec
+    from rollout.resources.policy import BUILT_IN, RolloutPolicySpec
 
     options: Globals = context.obj
     if policy is None:
         name, spec = f"{BUILT_IN} (built in)", RolloutPolicySpec()
     elif Path(policy).is_file():
-        name, spec = policy, policy_in(_text(Path(policy)), policy)
+        name, spec = policy, policy_in(read(Path(policy)), policy)
     else:
         cluster = options.cluster()
         space = options.space(cluster)

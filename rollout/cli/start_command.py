@@ -7,7 +7,8 @@ from typing import Any
 import typer
 
 from rollout.cli import completion
-from rollout.cli.options import Globals, dump, for_programs, shared
+from rollout.cli.files import read
+from rollout.cli.options import REASON, TIMEOUT, WATCH, Globals, dump, for_programs, shared
 
 
 def register(app: typer.Typer) -> None:
@@ -48,11 +49,9 @@ def start(  # noqa: PLR0917 - options, each by its name
     ),
     strategy: Shape = typer.Option(None, "--strategy", "-s", help="How traffic moves"),
     policy: str = typer.Option(None, "--policy", "-p", help="A RolloutPolicy's name, or a file"),
-    reason: str = typer.Option("", "--reason", help="Why; it is kept with the release"),
-    watch: bool = typer.Option(False, "--watch", "-w", help="Follow it to its end"),
-    timeout: float = typer.Option(
-        3600.0, "--timeout", min=0, help="Longest time to watch, in seconds"
-    ),
+    reason: str = REASON,
+    watch: bool = WATCH,
+    timeout: float = TIMEOUT,
 ) -> None:
     """Start a release."""
     from rollout.commands.request import Request
@@ -68,7 +67,7 @@ def start(  # noqa: PLR0917 - options, each by its name
         dump(started.release, options.output)
     else:
         for line in started.assumed:
-            print(f"assumed: {line}")
+            print(f"note: {line}")
         print(on_its_way(name_of(started.release)))
     if watch:
         from rollout.cli.watch import follow
@@ -85,4 +84,8 @@ def _policy(said: str | None) -> dict[str, Any] | None:
         return {"name": said}
     from rollout.commands.policies import policy_in
 
-    return {"inline": policy_in(Path(said).read_text(), said).to_json()}
+    return {
+        "inline": policy_in(
+            read(Path(said), "name a policy, or a file that can be read"), said
+        ).to_json()
+    }

@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console, RenderableType
 from rich.measure import Measurement
@@ -12,10 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from rollout.report.ages import age, clock
-from rollout.report.standing import state
+from rollout.report.pod_words import PodRow, version_of_image
+from rollout.report.standing import state, waits_for
+from rollout.resources.policy import BUILT_IN
 from rollout.resources.release import Release
 from rollout.resources.rollout import Rollout
 from rollout.resources.share import share
+
+if TYPE_CHECKING:
+    from rollout.report.autoscaling import ScalerRow
 
 COLOURS = {
     "Succeeded": "green",
@@ -121,18 +126,19 @@ def release_table(releases: Sequence[Release], *, wide: bool) -> Table:
 
 
 def _version(release: Release) -> str:
-    """Say what is shipped; of a whole template the tag of its image."""
+    """Say what is shipped; of a whole template the version of its image."""
     resolved = release.status.resolved
-    image = resolved.image.rpartition("/")[2] if resolved else ""
-    return release.spec.version or image.partition(":")[2] or "(template)"
+    return release.spec.version or (version_of_image(resolved.image) if resolved else "(template)")
 
 
-def rollout_table(rollouts: Sequence[Rollout], *, namespaces: bool) -> Table:
+def rollout_table(rollouts: Sequence[Rollout], *, namespaces: bool, wide: bool) -> Table:
     """Draw Rollouts."""
     now = datetime.now(UTC)
     first = ("NAMESPACE",) if namespaces else ()
+    extra = ("CONTAINER", "POLICY", "MESSAGE") if wide else ()
     drawn = table(
-        *first, "NAME", "DEPLOYMENT", "STRATEGY", "VERSION", "RELEASE", "LAST", "STATE", "AGE"
+        *(*first, "NAME", "DEPLOYMENT", "STRATEGY", "VERSION", "RELEASE", "LAST", "STATE", "AGE"),
+        *extra,
     )
     for rollout in rollouts:
         status = rollout.status
@@ -147,8 +153,16 @@ def rollout_table(rollouts: Sequence[Rollout], *, namespaces: bool) -> Table:
             coloured(status.last_release.phase) if status.last_release else "-",
             state(rollout),
             age(rollout.metadata.creation_timestamp, now),
+            *(_details(rollout) if wide else ()),
         )
     return drawn
+
+
+def _details(rollout: Rollout) -> tuple[str, str, str]:
+    """Say which container and policy were named, and how it stands."""
+    policy = rollout.spec.policy
+    judged = BUILT_IN if policy is None else policy.name or "(inline)"
+    return rollout.spec.target.container or "-", judged, waits_for(rollout)
 
 
 def timeline_table(release: Release) -> Table:
@@ -158,4 +172,28 @@ def timeline_table(release: Release) -> Table:
     for entry in release.status.timeline:
         at, weight = clock(entry.at, now), share(entry.phase, entry.weight)
         drawn.add_row(at, str(entry.phase), weight, entry.reason, entry.message)
+    return drawn
+
+
+def pod_table(rows: Sequence[PodRow], owners: Sequence[str] | None) -> Table:
+    """Draw pods, with their owners where these are given."""
+    now = datetime.now(UTC)
+    drawn = table(
+        *("NAME", "TRACK", "READY", "STATUS", "RESTARTS", "VERSION", "IP", "NODE", "AGE"),
+        *(() if owners is None else ("OWNER",)),
+    )
+    for number, row in enumerate(rows):
+        cells = (row.name, row.track, row.ready, row.status, row.restarts_in_words(now))
+        owner = () if owners is None else (owners[number],)
+        drawn.add_row(*cells, row.version, row.ip, row.node, age(row.created, now), *owner)
+    return drawn
+
+
+def scaler_table(rows: Sequence["ScalerRow"]) -> Table:
+    """Draw autoscalers."""
+    drawn = table("NAME", "MIN", "MAX", "CURRENT", "DESIRED", "METRICS")
+    for row in rows:
+        metrics = ", ".join(f"{m.name}: {m.current}/{m.target}" for m in row.metrics) or "-"
+        figures = map(str, (row.minimum, row.maximum, row.current, row.desired))
+        drawn.add_row(row.name, *figures, metrics)
     return drawn

@@ -1,12 +1,16 @@
 """`rollout uninstall`."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import typer
 
-from rollout.cli.options import Globals, dump, for_programs, shared, user
+from rollout.cli.ops_options import say_for_programs
+from rollout.cli.options import Globals, Output, dump, for_programs, shared, user
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rollout.commands.uninstall.survey import Survey
     from rollout.kube.client import HttpCluster
 
@@ -52,7 +56,7 @@ def uninstall(
     found = survey(cluster, home, everything(home), datetime.now(UTC))
     if yes:
         _refuse(found, roll_back)
-        _carry_out(cluster, found, roll_back, timeout)
+        _carry_out(cluster, found, roll_back, timeout, _tell(options.output))
     else:
         _say(options, cluster.server, found, roll_back)
         _refuse(found, roll_back)
@@ -62,8 +66,8 @@ def _say(options: Globals, server: str, found: "Survey", roll_back: bool) -> Non
     from rollout.commands.uninstall.steps import against, notes, steps
 
     planned = steps(found, roll_back=roll_back)
+    refused = against(found, roll_back=roll_back)
     if for_programs(options.output):
-        refused = against(found, roll_back=roll_back)
         said = {
             "server": server,
             "steps": [vars(one) for one in planned],
@@ -80,7 +84,8 @@ def _say(options: Globals, server: str, found: "Survey", roll_back: bool) -> Non
     print()
     for note in notes(found):
         print(f"note: {note}")
-    print(f"\n{DO_IT}")
+    if not refused:
+        print(f"\n{DO_IT}")
 
 
 def _refuse(found: "Survey", roll_back: bool) -> None:
@@ -92,9 +97,22 @@ def _refuse(found: "Survey", roll_back: bool) -> None:
         raise CommandRefusedError("not removed: " + "; ".join(refused))
 
 
-def _carry_out(cluster: "HttpCluster", found: "Survey", roll_back: bool, timeout: float) -> None:
+def _tell(output: Output) -> "Callable[[str], None]":
+    """Give what says each thing as soon as it is done, also where no terminal reads."""
+    if for_programs(output):
+        return lambda said: say_for_programs({"message": said}, output)
+    return partial(print, flush=True)
+
+
+def _carry_out(
+    cluster: "HttpCluster",
+    found: "Survey",
+    roll_back: bool,
+    timeout: float,
+    tell: "Callable[[str], None]",
+) -> None:
     from rollout.commands.uninstall.removal import Removal
     from rollout.commands.uninstall.steps import UNTOUCHED
 
-    Removal(cluster, found, user(cluster), roll_back, print, timeout).carry_out()
-    print(f"rollout is removed; {UNTOUCHED}")
+    Removal(cluster, found, user(cluster), roll_back, tell, timeout).carry_out()
+    tell(f"rollout is removed; {UNTOUCHED}")

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from rollout.commands.once import Once, answer_to, with_answer
-from rollout.commands.refusal import CommandRefusedError, StaleRevisionError
+from rollout.commands.refusal import CommandRefusedError, KeepsChangingError, StaleRevisionError
 from rollout.engine.admission import admit
 from rollout.kube.cluster import Cluster
 from rollout.kube.errors import Conflict
@@ -65,7 +65,7 @@ def ask(
         except Conflict:
             continue
         return asked
-    raise CommandRefusedError(f"{release} kept changing: try again")
+    raise KeepsChangingError(f"{release} kept changing: try again")
 
 
 def new_action(type_: ActionType, by: str, reason: str, now: datetime) -> Action:

@@ -1,28 +1,20 @@
 """Finding the release that somebody means."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from rollout.commands.refusal import NotThereError, UnclearError
-from rollout.kube.cluster import Cluster
 from rollout.resources.release import Release
-from rollout.resources.writes import Kind
+
+MOST: Final = 8
+"""So many candidates are named."""
 
 
-def find_release(
-    cluster: Cluster, namespace: str, name: str | None, *, ended: bool = True
-) -> Release:
-    """Find a release by its own name, by its Rollout's, or the only one there is.
+def choose(releases: Sequence[Release], namespace: str, name: str | None) -> Release:
+    """Choose a release by its own name, by its Rollout's, or the only one there is.
 
     Raises CommandRefusedError naming the candidates when that is not clear.
     """
-    releases = [Release.model_validate(r) for r in cluster.list(Kind.RELEASE, namespace).items]
-    return choose(releases, namespace, name, ended=ended)
-
-
-def choose(
-    releases: Sequence[Release], namespace: str, name: str | None, *, ended: bool = True
-) -> Release:
-    """Choose among the releases of a namespace, as `find_release` does."""
     exact = [r for r in releases if r.metadata.name == name]
     if exact:
         return exact[0]
@@ -30,16 +22,17 @@ def choose(
     active = [r for r in mine if not r.status.phase.ended]
     if len(active) == 1:
         return active[0]
-    if len({r.spec.rollout for r in mine}) == 1 and ended and not active:
-        return max(mine, key=_age)
+    if len({r.spec.rollout for r in mine}) == 1 and not active:
+        return max(mine, key=created)
     if not mine:
         raise NotThereError(_nothing(namespace, name))
     raise UnclearError(_which(namespace, name, active or mine))
 
 
-def _age(release: Release) -> tuple[str, str]:
-    created = release.metadata.creation_timestamp
-    return created.isoformat() if created else "", release.metadata.name
+def created(release: Release) -> tuple[str, str]:
+    """Give what orders releases by their age."""
+    at = release.metadata.creation_timestamp
+    return at.isoformat() if at else "", release.metadata.name
 
 
 def _nothing(namespace: str, name: str | None) -> str:
@@ -50,8 +43,10 @@ def _nothing(namespace: str, name: str | None) -> str:
 
 
 def _which(namespace: str, name: str | None, candidates: Sequence[Release]) -> str:
-    names = ", ".join(sorted(r.metadata.name for r in candidates)[:8])
-    return f"which {_what(name)} in namespace {namespace}? Name one of: {names}"
+    names = sorted(r.metadata.name for r in candidates)
+    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+    named = ", ".join(names[:MOST])
+    return f"which {_what(name)} in namespace {namespace}? Name one of: {named}{more}"
 
 
 def _what(name: str | None) -> str:

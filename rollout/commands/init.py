@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rollout.commands.again import NOT_YET, release_body
 from rollout.commands.early import read
 from rollout.commands.refusal import CommandRefusedError
 from rollout.commands.request import Request
@@ -16,14 +17,13 @@ from rollout.metrics.provider import PATH, PORT, SCRAPE
 from rollout.report.commented import comment, commented
 from rollout.resources.crd import structural
 from rollout.resources.objects import image_of, name_of, uid_of
-from rollout.resources.policy import RolloutPolicySpec
+from rollout.resources.policy import BUILT_IN, RolloutPolicySpec
 from rollout.resources.rollout import RolloutSpec
 from rollout.resources.words import API_VERSION
 from rollout.resources.writes import Create, Delete, Kind, Object
+from rollout.translation.autoscalers import of_target
 from rollout.translation.objects import Objects
 from rollout.translation.snapshots import snapshot
-
-NOT_YET = "not-yet"
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,8 @@ def word(cluster: Cluster, namespace: str, wish: Wish) -> Worded:
 
 
 def _objects(cluster: Cluster, namespace: str, rollout: Object) -> Objects:
-    release = {
-        "apiVersion": API_VERSION,
-        "kind": "Release",
-        "metadata": {"name": NOT_YET},
-        "spec": {"rollout": name_of(rollout), "version": NOT_YET},
-    }
-    found = read(cluster, namespace, rollout, release)
+    body = release_body(rollout, NOT_YET, {"version": NOT_YET})
+    found = read(cluster, namespace, rollout, body)
     scalers = cluster.list(Kind.HORIZONTAL_POD_AUTOSCALER, namespace).items
     return replace(found, autoscalers=scalers)
 
@@ -151,11 +146,9 @@ def _found(view: Snapshot, objects: Objects) -> Iterator[str]:
     yield f"Services: {_names(service.name for service in view.services)}"
     ways = [f"{route.ingress} (class {route.ingress_class or 'none'})" for route in view.routes]
     yield f"Ingresses: {_names(ways)}"
-    for scaler in objects.autoscalers:
-        reference = scaler["spec"].get("scaleTargetRef") or {}
-        if (reference.get("kind"), reference.get("name")) == ("Deployment", view.target_name):
-            followed = "memory or a Value metric" if view.fixed_base else "the load"
-            yield f"autoscaler {name_of(scaler)}, which follows {followed}"
+    followed = "memory or a Value metric" if view.fixed_base else "the load"
+    for scaler in of_target(objects.autoscalers, view.target_name):
+        yield f"autoscaler {name_of(scaler)}, which follows {followed}"
 
 
 def _names(names: Iterator[str] | Sequence[str]) -> str:
@@ -166,7 +159,7 @@ def _metrics(view: Snapshot, *, policy: bool) -> Iterator[str]:
     notes = (view.target.template.get("metadata") or {}).get("annotations") if view.target else None
     notes = notes or {}
     if not policy:
-        yield "policy web-default: errors and latency (`rollout policy show`)"
+        yield f"policy {BUILT_IN}: errors and latency (`rollout policy show`)"
     if notes.get(SCRAPE) == "true":
         port = notes.get(PORT, "its only port")
         yield f"metrics are read from the pods, at {port}{notes.get(PATH, '/metrics')}"
@@ -180,18 +173,16 @@ def _metrics(view: Snapshot, *, policy: bool) -> Iterator[str]:
 def _bodies(
     name: str, namespace: str, spec: dict[str, Any], *, policy: bool
 ) -> tuple[dict[str, Any], ...]:
-    metadata = {"name": name, "namespace": namespace}
-    body = {"apiVersion": API_VERSION, "kind": "Rollout", "metadata": metadata, "spec": spec}
+    place = {"name": name, "namespace": namespace}
     if not policy:
-        return (body,)
-    spec["policy"] = {"name": name}
-    judged = {
-        "apiVersion": API_VERSION,
-        "kind": "RolloutPolicy",
-        "metadata": metadata,
-        "spec": RolloutPolicySpec().to_json(),
-    }
-    return judged, body
+        return (_body("Rollout", place, spec),)
+    judged = _body("RolloutPolicy", place, RolloutPolicySpec().to_json())
+    return judged, _body("Rollout", place, {**spec, "policy": {"name": name}})
+
+
+def _body(kind: str, place: dict[str, str], spec: dict[str, Any]) -> dict[str, Any]:
+    """Word an object; none shares a part with another, which YAML would show as an alias."""
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": {**place}, "spec": spec}
 
 
 def _text(
@@ -215,13 +206,18 @@ def _document(body: Object) -> Iterator[str]:
     yield from commented(body, {"properties": {"spec": structural(spec)}})
 
 
+def refuse_what_cannot_begin(worded: Worded) -> None:
+    """Raise CommandRefusedError where a release could not begin, with all that is in the way."""
+    if worded.against:
+        raise CommandRefusedError("; ".join(worded.against))
+
+
 def apply(cluster: Cluster, namespace: str, worded: Worded) -> None:
     """Create all objects, or none.
 
     Raises CommandRefusedError where a release could not begin, ClusterError for the cluster.
     """
-    if worded.against:
-        raise CommandRefusedError(worded.against[0])
+    refuse_what_cannot_begin(worded)
     made: list[Object] = []
     try:
         for body in worded.objects:

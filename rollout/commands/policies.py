@@ -1,9 +1,9 @@
 """Policies looked at before a release rests on them: every problem, and what would be asked."""
 
 from collections.abc import Iterable
-from typing import Final
 
 from rollout.commands.refusal import CommandRefusedError
+from rollout.commands.spaces import refuse_missing
 from rollout.kube.cluster import Cluster
 from rollout.kube.errors import NotFound
 from rollout.metrics.promql import mistake, shown
@@ -12,18 +12,20 @@ from rollout.resources.objects import name_of
 from rollout.resources.policy import RolloutPolicySpec
 from rollout.resources.writes import Kind
 
-BUILT_IN: Final = "web-default"
-"""What a Rollout gets that names no policy."""
-
 
 def lint_text(text: str, file: str) -> list[Problem]:
     """Give every problem of a policy file."""
     return [problem for one in documents(text, file) for problem in _all(one)]
 
 
-def lint_cluster(cluster: Cluster, namespace: str | None) -> tuple[int, list[Problem]]:
-    """Give the number of policies of a namespace (None: of all), and all their problems."""
+def lint_cluster(cluster: Cluster, namespace: str) -> tuple[int, list[Problem]]:
+    """Give the number of policies of a namespace, and all their problems.
+
+    Raises NotThereError when there is no such namespace, ClusterError for the cluster.
+    """
     found = cluster.list(Kind.ROLLOUT_POLICY, namespace).items
+    if not found:
+        refuse_missing(cluster, namespace)
     return len(found), [problem for raw in found for problem in _all(from_cluster(raw))]
 
 

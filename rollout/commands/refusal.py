@@ -3,6 +3,7 @@
 CommandRefusedError     not now, or not this: the message says what would
 ├── NotThereError       what is named does not exist
 ├── UnclearError        several things could be meant, or a value is none that we know
+├── KeepsChangingError  others write to it all the time: nothing was asked
 ├── StaleRevisionError  the release is not the one that was looked at
 └── KeyReusedError      the idempotency key stands for another request already
 """
@@ -18,6 +19,10 @@ class NotThereError(CommandRefusedError):
 
 class UnclearError(CommandRefusedError):
     """The command does not say clearly enough what is meant."""
+
+
+class KeepsChangingError(CommandRefusedError):
+    """Others write to it all the time, so nothing was asked: it may be tried again."""
 
 
 class StaleRevisionError(CommandRefusedError):

@@ -7,8 +7,9 @@ from rollout.commands.request import Request
 from rollout.commands.spaces import refuse_missing
 from rollout.kube.cluster import Cluster
 from rollout.kube.errors import NotFound
-from rollout.resources.objects import name_of
-from rollout.resources.words import API_VERSION
+from rollout.resources.objects import labels_of, name_of
+from rollout.resources.policy import BUILT_IN
+from rollout.resources.words import API_VERSION, ROLLOUT_LABEL
 from rollout.resources.writes import Kind, Object
 
 
@@ -54,11 +55,7 @@ def _refuse_other_target(rollout: Object, deployment: str | None) -> None:
 def _only_deployment(cluster: Cluster, namespace: str, rollouts: tuple[Object, ...]) -> str:
     if len(rollouts) == 1:
         return str(rollouts[0]["spec"]["target"]["deployment"])
-    names = [
-        name_of(d)
-        for d in cluster.list(Kind.DEPLOYMENT, namespace).items
-        if "rollout.dev/rollout" not in (d["metadata"].get("labels") or {})
-    ]
+    names = their_deployments(cluster, namespace)
     if len(names) == 1 and not rollouts:
         return names[0]
     choices = sorted(map(name_of, rollouts)) or names
@@ -73,6 +70,12 @@ def _only_deployment(cluster: Cluster, namespace: str, rollouts: tuple[Object, .
     )
 
 
+def their_deployments(cluster: Cluster, namespace: str) -> list[str]:
+    """Name the Deployments of a namespace that are not ours."""
+    found = cluster.list(Kind.DEPLOYMENT, namespace).items
+    return [name_of(one) for one in found if ROLLOUT_LABEL not in labels_of(one)]
+
+
 def _new_rollout(
     cluster: Cluster, namespace: str, deployment: str, request: Request
 ) -> tuple[Object, list[str]]:
@@ -80,6 +83,8 @@ def _new_rollout(
         cluster.get(Kind.DEPLOYMENT, namespace, deployment)
     except NotFound as error:
         there = ", ".join(name_of(d) for d in cluster.list(Kind.DEPLOYMENT, namespace).items)
+        if not there:
+            refuse_missing(cluster, namespace)
         raise NotThereError(
             f"there is no Deployment {deployment} in namespace {namespace} "
             f"(there are: {there or 'none'})"
@@ -97,7 +102,7 @@ def _new_rollout(
     return body, [
         f"Deployment {deployment} had no Rollout: {name} is created",
         f"strategy {strategy} with its defaults; change it in the Rollout's spec.strategy",
-        *([] if request.policy else ["policy web-default: errors and latency, read from the pods"]),
+        *([] if request.policy else [f"policy {BUILT_IN}: errors and latency, read from the pods"]),
     ]
 
 

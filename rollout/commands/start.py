@@ -1,6 +1,5 @@
 """Starting a release: a Release, and a Rollout where the Deployment has none."""
 
-import re
 import secrets
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -14,6 +13,7 @@ from rollout.kube.cluster import Cluster
 from rollout.kube.errors import AlreadyExists, Refused, ServerFault
 from rollout.resources.duration import format_duration
 from rollout.resources.image import version_fault
+from rollout.resources.names import label_value, part_of_name
 from rollout.resources.objects import name_of, uid_of
 from rollout.resources.rollout import Strategy
 from rollout.resources.words import API_VERSION, REQUEST_LABEL, ROLLOUT_LABEL
@@ -166,12 +166,12 @@ def release_of(rollout: Object, version: str, spec: dict[str, Any]) -> dict[str,
     return {
         "apiVersion": API_VERSION,
         "kind": "Release",
-        "metadata": {"name": name, "labels": {ROLLOUT_LABEL: name_of(rollout)[:63]}},
+        "metadata": {"name": name, "labels": {ROLLOUT_LABEL: label_value(name_of(rollout))}},
         "spec": spec,
     }
 
 
 def release_name(rollout: str, version: str) -> str:
     """Give a new release a name that says what it is."""
-    tag = re.sub(r"[^a-z0-9.]+", "-", version.lower().rpartition("/")[2]).strip("-.")
-    return f"{rollout[:40]}-{tag[:40]}-{secrets.token_hex(3)[:TAIL]}".replace(".-", "-")
+    tag = part_of_name(version.rpartition("/")[2])
+    return f"{part_of_name(rollout)}-{tag}-{secrets.token_hex(3)[:TAIL]}"

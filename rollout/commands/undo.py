@@ -9,6 +9,7 @@ from rollout.commands.request import Started
 from rollout.engine.earlier import Earlier, alike, before, succeeded
 from rollout.engine.facts import untracked
 from rollout.kube.cluster import Cluster
+from rollout.report.pod_words import version_of_image
 from rollout.resources.objects import annotations_of, controller_uid, image_of, name_of
 from rollout.resources.release import Release
 from rollout.translation.deployments import without_hash
@@ -27,7 +28,7 @@ def undo(
     found = find_rollout(cluster, namespace, rollout)
     idle = look_at_idle(cluster, namespace, found)
     earlier = _named(idle, to) if to is not None else _last(idle)
-    tag = earlier.image.rpartition("/")[2].partition("@")[0].replace(":", "-") or "template"
+    tag = version_of_image(earlier.image) if earlier.image else "template"
     spec = {"template": untracked(earlier.template), "fast": True, "by": by, "reason": reason}
     body = release_body(found, f"undo-{tag}", spec)
     what = earlier.image or "an earlier template"

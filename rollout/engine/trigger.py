@@ -26,6 +26,7 @@ from rollout.engine.plan import (
 )
 from rollout.engine.saving import hashes
 from rollout.engine.snapshot import DeploymentView, ServiceView, Snapshot
+from rollout.resources.names import part_of_name
 from rollout.resources.rollout import Held, Rejected, Rollout
 from rollout.resources.words import RESTORE_FINALIZER, RETRY
 from rollout.resources.writes import Kind
@@ -214,10 +215,8 @@ def _release(
 def release_name(rollout: str, image: str, hash_: str, names: frozenset[str]) -> str:
     """Give the release of a template its name: the same for everyone who looks at the same."""
     last = image.partition("@")[0].rpartition("/")[2].rpartition(":")[2]
-    tag = re.sub(r"[^a-z0-9.]+", "-", last.lower()).strip("-.")[:40].rstrip("-.")
-    base = "-".join(
-        part for part in (rollout[:40].rstrip("-."), tag, hash_[:SHORTEST_HASH]) if part
-    )
+    parts = (part_of_name(rollout), part_of_name(last), hash_[:SHORTEST_HASH])
+    base = "-".join(part for part in parts if part)
     earlier = [n for n in names if n == base or re.fullmatch(rf"{re.escape(base)}-\d+", n)]
     numbers = [int(name[len(base) + 1 :] or 1) for name in earlier]
     return f"{base}-{max(numbers) + 1}" if numbers else base

@@ -17,6 +17,12 @@ def state(rollout: Rollout) -> str:
     return found.reason if found is not None else "-"
 
 
+def waits_for(rollout: Rollout) -> str:
+    """Say in a sentence how a Rollout stands; `-` before a controller has looked at it."""
+    found = _ready(rollout)
+    return found.message if found is not None else "-"
+
+
 def readable(raw: Iterable[Object]) -> list[Rollout]:
     """Give the Rollouts that are valid: one that is not must not hide the others."""
     return [found for one in raw if isinstance(found := _parsed(one), Rollout)]

@@ -11,6 +11,9 @@ from rollout.resources.metric import LatencyMetric, Metric, RatioMetric, ValueMe
 from rollout.resources.model import Model, ObjectMeta, rules
 from rollout.resources.provider import PrometheusProvider, Provider, ScrapeProvider
 
+BUILT_IN: Final = "web-default"
+"""What a Rollout gets that names no policy."""
+
 
 class Then(StrEnum):
     """What happens when a wait for data is over."""

@@ -86,7 +86,7 @@ class StartedRelease(Model):
     """A release that was created, as it was created."""
 
     release: Release = Field(description="The new Release, without status.")
-    assumed: list[str] = Field(description="What was assumed on the way, in sentences.")
+    assumed: list[str] = Field(description="What was assumed on the way, and what may undo it.")
     message: str = Field(description="What happens now.")
 
 

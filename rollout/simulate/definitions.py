@@ -23,7 +23,6 @@ from rollout.simulate.tables import Column, custom_columns
 from rollout.simulate.validation.names import metadata, subdomain
 
 DEFINITIONS: Final = "customresourcedefinitions.apiextensions.k8s.io"
-SCOPES: Final = ("Cluster", "Namespaced")
 
 
 def served_kind(definition: Object) -> ApiResource:

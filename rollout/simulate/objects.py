@@ -47,11 +47,6 @@ def dig(obj: Object, *path: str) -> Any:
     return value
 
 
-def without_empty(fields: Mapping[str, Any]) -> Json:
-    """The fields that Go would write with `omitempty`: no zero, empty string, list or map."""
-    return {key: value for key, value in fields.items() if value not in (None, 0, "", [], {})}
-
-
 def controller_reference(owner: Object) -> Json:
     """A reference with which `owner` controls a dependent."""
     return {

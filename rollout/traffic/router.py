@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from rollout.resources.names import label_value
 from rollout.resources.words import MANAGED_BY, RELEASE_LABEL, RELEASE_UID, ROLLOUT_LABEL
 from rollout.resources.writes import Object, Write
 
@@ -100,7 +101,7 @@ def our_labels(rollout: str, release: str, uid: str) -> dict[str, str]:
     """Return the labels of every object of ours."""
     return {
         MANAGED_BY: "rollout",
-        ROLLOUT_LABEL: rollout[:63],
-        RELEASE_LABEL: release[:63],
+        ROLLOUT_LABEL: label_value(rollout),
+        RELEASE_LABEL: label_value(release),
         RELEASE_UID: uid,
     }

@@ -7,6 +7,7 @@ from typing import Any
 
 from rollout.engine.plan import CreateRelease
 from rollout.engine.trigger import Tending, let_go, tend
+from rollout.resources.names import label_value
 from rollout.resources.objects import name_of
 from rollout.resources.release import Phase
 from rollout.resources.rollout import Rollout, Trigger
@@ -72,7 +73,7 @@ def of_template(objects: Objects) -> Object:
 def create(action: CreateRelease, rollout: Object) -> Create:
     """Create the release of a template that waits on the target."""
     name = name_of(rollout)
-    labels = {ROLLOUT_LABEL: name[:63], TRIGGER_LABEL: str(Trigger.TEMPLATE)}
+    labels = {ROLLOUT_LABEL: label_value(name), TRIGGER_LABEL: str(Trigger.TEMPLATE)}
     body = {
         "apiVersion": API_VERSION,
         "kind": "Release",

@@ -61,10 +61,10 @@ def test_start_makes_a_rollout_and_says_what_it_assumed(cluster: HttpCluster, ru
     create(cluster, build.deployment(), build.service(), build.ingress())
     done = run("start", "v2", "--reason", "new prices")
     assert done.returncode == 0, done.stderr
-    assert "assumed: Deployment web had no Rollout: web is created" in done.stdout
-    assert "assumed: container web of Deployment web is the version" in done.stdout
-    assert "assumed: Services that carry the split: web" in done.stdout
-    assert "assumed: Ingresses that get a canary beside them: web" in done.stdout
+    assert "note: Deployment web had no Rollout: web is created" in done.stdout
+    assert "note: container web of Deployment web is the version" in done.stdout
+    assert "note: Services that carry the split: web" in done.stdout
+    assert "note: Ingresses that get a canary beside them: web" in done.stdout
     release = cluster.list(Kind.RELEASE, "default").items[0]
     assert release["spec"]["version"] == "v2"
     assert release["spec"]["reason"] == "new prices"
@@ -78,7 +78,7 @@ def test_start_says_that_pods_make_the_share_where_no_ingress_does(
     done = run("start", "v2")
     assert done.returncode == 0, done.stderr
     assert (
-        "assumed: no Ingress routes to the Services, so shares are made by pods, rounded down: "
+        "note: no Ingress routes to the Services, so shares are made by pods, rounded down: "
         "5 % is 1 of 21 pods, 20 % is 5 of 25 pods, 50 % is 20 of 40 pods"
     ) in done.stdout
 
@@ -225,6 +225,8 @@ BELOW = "'--timeout': '-5' is out of bounds: write 0 or more"
         (["-o", "josn", "list"], "'-o': 'josn' is not one of 'table', 'wide', 'json', 'yaml'"),
         (["list", "-o", "josn"], "'-o': 'josn' is not one of 'table', 'wide', 'json', 'yaml'"),
         (["undo", "--timeout", "-5"], BELOW),
+        (["controller", "--http-port", "99999"], "'--http-port': '99999' is out of bounds"),
+        (["controller", "--api-port", "99999"], "'--api-port': '99999' is out of bounds"),
     ],
 )
 def test_a_value_that_is_none_is_wrong_usage(run: Run, arguments: list[str], said: str) -> None:
@@ -234,7 +236,16 @@ def test_a_value_that_is_none_is_wrong_usage(run: Run, arguments: list[str], sai
 
 
 @pytest.mark.parametrize(
-    "arguments", [["start", "v2"], ["list"], ["status"], ["explain"], ["undo"], ["restart"]]
+    "arguments",
+    [
+        ["start", "v2"],
+        ["start", "v2", "-d", "web"],
+        ["list"],
+        ["status"],
+        ["explain"],
+        ["undo"],
+        ["restart"],
+    ],
 )
 def test_a_namespace_that_is_not_there_is_said_to_be_missing(
     cluster: HttpCluster, run: Run, arguments: list[str]

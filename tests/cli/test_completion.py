@@ -133,6 +133,11 @@ def test_what_a_server_does_not_tell_is_not_taken_from_a_cluster(
     assert completed("rollback", "", kubeconfig=kubeconfig, given=given) == []
 
 
+def test_a_server_that_is_no_url_has_no_names(kubeconfig: Path) -> None:
+    given = {"ROLLOUT_SERVER": "http://127.0.0.1:api", "ROLLOUT_TOKEN": "bob"}
+    assert completed("rollback", "", kubeconfig=kubeconfig, given=given) == []
+
+
 def test_a_server_that_does_not_answer_is_not_waited_for(kubeconfig: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         server = f"http://127.0.0.1:{silent.getsockname()[1]}"

@@ -87,12 +87,12 @@ def test_start_says_the_same_and_records_who(empty: Rig, run: Way) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     name = empty.releases()[0]["metadata"]["name"]
     assert done.stdout.splitlines() == [
-        "assumed: Deployment web had no Rollout: web is created",
-        "assumed: strategy canary with its defaults; change it in the Rollout's spec.strategy",
-        "assumed: policy web-default: errors and latency, read from the pods",
-        "assumed: container web of Deployment web is the version",
-        "assumed: Services that carry the split: web",
-        "assumed: Ingresses that get a canary beside them: web",
+        "note: Deployment web had no Rollout: web is created",
+        "note: strategy canary with its defaults; change it in the Rollout's spec.strategy",
+        "note: policy web-default: errors and latency, read from the pods",
+        "note: container web of Deployment web is the version",
+        "note: Services that carry the split: web",
+        "note: Ingresses that get a canary beside them: web",
         f"release {name} is on its way: `rollout watch` follows it",
     ]
     spec = empty.release(name)["spec"]
@@ -291,6 +291,9 @@ def test_what_stands_after_the_command_wins_over_the_environment(empty: Rig, htt
     ("environment", "said"),
     [
         ({"ROLLOUT_SERVER": "shop.example.com"}, "--server 'shop.example.com' is no URL"),
+        ({"ROLLOUT_SERVER": "http://127.0.0.1:api"}, "--server 'http://127.0.0.1:api' is no URL"),
+        ({"ROLLOUT_SERVER": "https://a\u200b.com"}, "Invalid IDNA hostname"),
+        ({"ROLLOUT_SERVER": "http://127.0.0.1:65536"}, "Port out of range"),
         (
             {"ROLLOUT_SERVER": "http://127.0.0.1:1"},
             "rollout: the rollout server cannot be reached: http://127.0.0.1:1: ",

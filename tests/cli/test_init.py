@@ -64,6 +64,8 @@ def test_it_prints_a_rollout_with_what_was_found_and_assumed(
 def test_what_it_prints_is_what_it_applies(cluster: HttpCluster, run: Run) -> None:
     create(cluster, build.deployment(), build.service(), build.ingress())
     printed = list(yaml.safe_load_all(run("init", "--policy").stdout))
+    for_programs = run("init", "--policy", "-o", "yaml").stdout
+    assert "&id" not in for_programs, "an alias, which few expect in YAML"
     done = run("init", "--policy", "--apply")
     assert done.returncode == 0, done.stderr
     assert "created: `rollout start VERSION` begins a release" in done.stderr
@@ -109,15 +111,19 @@ def test_of_several_containers_it_says_which_it_took(cluster: HttpCluster, run: 
 
 
 def test_what_is_in_the_way_is_printed_and_keeps_it_from_being_applied(
-    cluster: HttpCluster, run: Run
+    cluster: HttpCluster, run: Run, tmp_path: Path
 ) -> None:
     service = build.service()
     service["spec"]["publishNotReadyAddresses"] = True
-    create(cluster, build.deployment(), service, build.ingress())
+    other = {**service, "metadata": {**service["metadata"], "name": "web-admin"}}
+    create(cluster, build.deployment(), service, other, build.ingress())
     assert "# In the way:\n# - Service web has publishNotReadyAddresses: true" in run("init").stdout
-    done = run("init", "--policy", "--apply")
+    file = tmp_path / "rollout.yaml"
+    done = run("init", "--policy", "--write", str(file), "--apply")
     assert done.returncode == ExitCode.ERROR
-    assert "publishNotReadyAddresses" in done.stderr
+    assert "Service web has publishNotReadyAddresses: true" in done.stderr
+    assert "Service web-admin has publishNotReadyAddresses: true" in done.stderr
+    assert not file.exists(), "it would be in the way of the next try"
     assert cluster.list(Kind.ROLLOUT, "default").items == ()
     assert cluster.list(Kind.ROLLOUT_POLICY, "default").items == ()
 

@@ -238,6 +238,7 @@ def test_events_are_those_of_the_last_hour_or_as_asked(ops: Run) -> None:
     assert json.loads(ops("events", "--since", "1h", "-o", "json").stdout) == known
     old = ops("events", "--since", "1s")
     assert len(old.stdout.splitlines()) < len(known)
+    assert "no events of the last 1s: --since looks further back" in old.stdout
     assert ops("events", "--since", "soon").returncode == 2
 
 

@@ -75,7 +75,10 @@ def test_lint_without_anything_to_read_says_so(arguments: list[str], code: ExitC
 
 
 def test_the_policies_of_a_cluster_are_linted(cluster: HttpCluster, run: Run) -> None:
-    assert "0 policies of the cluster" in run("policy", "lint", "--all").stdout
+    assert "0 policies of namespace default: " in run("policy", "lint", "--all").stdout
+    done = run("policy", "lint", "--all", "-n", "typo")
+    assert done.returncode == ExitCode.ERROR
+    assert done.stderr == "rollout: there is no namespace typo: name another with --namespace\n"
     body = yaml.safe_load(BAD)
     del body["spec"]["intervall"]  # the server drops what its schema does not know
     cluster.apply(Create(Kind.ROLLOUT_POLICY, "default", body))

@@ -221,6 +221,12 @@ def test_an_invalid_rollout_hides_no_other(cluster: HttpCluster, run: Run) -> No
     assert run("explain", "two").stdout == f"Rollout two: invalid: {wrong}.\n"
 
 
+def say_of_rollout(cluster: HttpCluster, reason: str, message: str) -> None:
+    ready = {"type": "Ready", "status": "False", "reason": reason, "message": message}
+    body = {"status": {"conditions": [{**ready, "lastTransitionTime": "2026-01-01T00:00:00Z"}]}}
+    cluster.apply(Patch(Kind.ROLLOUT, "default", "web", PatchType.MERGE, body, "status"))
+
+
 def test_wide_tables_say_more_and_yaml_is_for_programs(cluster: HttpCluster, run: Run) -> None:
     create(cluster, *build.shop())
     say(cluster, message="half way")
@@ -229,6 +235,11 @@ def test_wide_tables_say_more_and_yaml_is_for_programs(cluster: HttpCluster, run
     assert "MESSAGE" in wide.stdout.splitlines()[0]
     assert "half way" in wide.stdout
     assert yaml.safe_load(run("status", "-o", "yaml").stdout)["status"]["message"] == "half way"
+    say_of_rollout(cluster, "Held", "Deployment web is kept [paused]")
+    assert "web-default" not in run("list").stdout
+    head, row = run("list", "-o", "wide").stdout.splitlines()
+    assert head.split()[-3:] == ["CONTAINER", "POLICY", "MESSAGE"]
+    assert row.endswith("-          web-default  Deployment web is kept [paused]")
     rollouts: list[dict[str, Any]] = yaml.safe_load(run("list", "-o", "yaml").stdout)
     assert [one["metadata"]["name"] for one in rollouts] == ["web"]
 

@@ -71,6 +71,21 @@ def test_a_kind_of_an_older_rollout_is_a_problem_that_names_what_it_lacks(ward: 
     assert found.message == "releases.rollout.dev is of an older rollout: it lacks spec.fast"
 
 
+def test_a_kind_that_is_not_established_says_why(ward: Ward) -> None:
+    taken = {"type": "NamesAccepted", "status": "False", "message": '"rel" is already in use'}
+    conditions = [taken, {"type": "Established", "status": "False"}]
+    body = {"status": {"conditions": conditions}}
+    definition = Kind.CUSTOM_RESOURCE_DEFINITION
+    ward.cluster.apply(
+        Patch(definition, "", "releases.rollout.dev", PatchType.MERGE, body, "status")
+    )
+    found = one(ward.bad(), Level.PROBLEM, "kinds")
+    assert found.message == (
+        'releases.rollout.dev is not established: NamesAccepted is False ("rel" is already in use),'
+        " Established is False"
+    )
+
+
 @pytest.mark.parametrize(
     ("lease", "said"),
     [

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from rollout.cli.manifests import everything, objects
+from rollout.commands.actions import TRIES
 from rollout.commands.refusal import CommandRefusedError
 from rollout.commands.uninstall.removal import Removal
 from rollout.commands.uninstall.steps import against, notes, steps
@@ -166,6 +167,21 @@ def test_what_does_not_end_in_time_keeps_the_controller(cluster: HttpCluster) ->
     assert is_there(cluster, Kind.DEPLOYMENT, HOME, "rollout-controller")
 
 
+def test_one_that_keeps_changing_is_asked_again(server: ApiServer, cluster: HttpCluster) -> None:
+    run_release(cluster)
+    server.faults = Faults(
+        status=409, times=TRIES, verbs=frozenset({"patch"}), resources=frozenset({"releases"})
+    )
+    told = list[str]()
+    with pytest.raises(CommandRefusedError, match="so the controller was not removed"):
+        Removal(
+            cluster, look(cluster), "admin", roll_back=True, tell=told.append, seconds=2
+        ).carry_out()
+    assert len(told) == 1
+    assert told[0].startswith("web-v2: rollback asked for")
+    assert cluster.get(Kind.RELEASE, "default", "web-v2")["spec"]["action"]["type"] == "rollback"
+
+
 def test_without_a_controller_what_it_holds_is_not_given_up(cluster: HttpCluster) -> None:
     run_release(cluster)
     patch(cluster, Kind.LEASE, "rollout-controller", {"spec": lease(ago=60)["spec"]})
@@ -269,6 +285,9 @@ def test_the_command_says_what_it_would_do_and_does_nothing(
     assert step.startswith("1. delete 1 Rollout (default/web): while the controller runs")
     assert said.stdout.endswith("Nothing was done: the same command with --yes does it.\n")
     run_release(cluster)
+    refused = subprocess.run(run, capture_output=True, text=True, timeout=30, check=False)
+    assert refused.returncode == 1
+    assert "with --yes does it" not in refused.stdout
     told = subprocess.run(
         [*run, "-o", "json"], capture_output=True, text=True, timeout=30, check=False
     )
@@ -276,3 +295,24 @@ def test_the_command_says_what_it_would_do_and_does_nothing(
     assert "not removed: 1 release (default/web-v2) under way" in told.stderr
     assert json.loads(told.stdout)["against"]
     assert is_there(cluster, Kind.ROLLOUT, "default", "web")
+
+
+@pytest.mark.parametrize("output", [(), ("-o", "json")], ids=["people", "programs"])
+def test_what_is_done_is_said_at_once_also_into_a_pipe(
+    server: ApiServer, cluster: HttpCluster, tmp_path: Path, output: tuple[str, ...]
+) -> None:
+    run_release(cluster)
+    kubeconfig = ("--kubeconfig", str(server.write_kubeconfig(tmp_path / "kubeconfig")))
+    command = (sys.executable, "-m", "rollout", *kubeconfig, *output, "uninstall", "--timeout=20")
+    with subprocess.Popen(
+        [*command, "--roll-back", "--yes"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        said = [process.stdout.readline()]
+        patch(cluster, Kind.RELEASE, "web-v2", {"status": {"phase": "RolledBack"}}, "status")
+        patch(cluster, Kind.RELEASE, "web-v2", {"metadata": {"finalizers": []}})
+        said += process.stdout.readlines()
+    assert process.returncode == 0, said
+    lines = [json.loads(line)["message"] for line in said] if output else said
+    assert lines[0].startswith("web-v2: rollback asked for")
+    assert lines[-1].startswith("rollout is removed; ")

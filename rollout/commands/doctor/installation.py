@@ -60,7 +60,13 @@ def _differs(name: str, wanted: Object, there: Object) -> Iterator[Finding]:
         yield problem(KINDS, f"{name} is of an older rollout: it lacks {fields}", APPLY)
     conditions = (there.get("status") or {}).get("conditions") or []
     if any(c["type"] == "Established" and c["status"] != "True" for c in conditions):
-        yield problem(KINDS, f"{name} is not established: {conditions}", APPLY)
+        said = ", ".join(_said(c) for c in conditions if c["status"] != "True")
+        yield problem(KINDS, f"{name} is not established: {said}", APPLY)
+
+
+def _said(condition: Mapping[str, Any]) -> str:
+    why = condition.get("message") or condition.get("reason")
+    return f"{condition['type']} is {condition['status']}{f' ({why})' if why else ''}"
 
 
 def _fields(schema: Mapping[str, Any], place: str = "") -> set[str]:

@@ -8,11 +8,11 @@ from rollout.commands.doctor.finding import Finding, ok, problem, warning
 from rollout.commands.early import discovered, read
 from rollout.commands.readable import of_rollout, valid
 from rollout.engine.admission import objections
-from rollout.engine.snapshot import Snapshot
 from rollout.kube.cluster import Cluster
 from rollout.resources.objects import name_of
 from rollout.resources.release import Phase, Release
 from rollout.resources.writes import Kind, Object
+from rollout.translation.autoscalers import of_target
 from rollout.translation.budgets import covers, doubts
 from rollout.translation.objects import Objects
 from rollout.translation.snapshots import snapshot
@@ -81,13 +81,8 @@ def sized(objects: Objects) -> Iterator[Finding]:
             "start of a release and does not follow the load",
             "let it follow CPU or an AverageValue, or release when the load is even",
         )
-    elif any(_scales(scaler, view) for scaler in objects.autoscalers):
+    elif of_target(objects.autoscalers, view.target_name):
         yield ok(check, "the candidate follows the size that the autoscaler wants")
-
-
-def _scales(scaler: Object, view: Snapshot) -> bool:
-    reference = (scaler.get("spec") or {}).get("scaleTargetRef") or {}
-    return (reference.get("kind"), reference.get("name")) == ("Deployment", view.target_name)
 
 
 def drained(cluster: Cluster, namespace: str, objects: Objects) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rollout.commands.again import find_rollout
+from rollout.commands.find import created
 from rollout.commands.readable import of_rollout, readable
 from rollout.commands.refusal import CommandRefusedError, NotThereError
 from rollout.kube.cluster import Cluster
@@ -189,12 +190,7 @@ def _release(cluster: Cluster, namespace: str, rollout: str) -> Release | None:
     found = of_rollout(cluster.list(Kind.RELEASE, namespace).items, rollout)
     mine = readable(found, rollout)
     active = [one for one in mine if not one.status.phase.ended and one.status.resolved]
-    return max(active or mine, key=_created, default=None)
-
-
-def _created(release: Release) -> tuple[str, str]:
-    created = release.metadata.creation_timestamp
-    return created.isoformat() if created else "", release.metadata.name
+    return max(active or mine, key=created, default=None)
 
 
 def _beside(cluster: Cluster, namespace: str, target: str) -> Object | None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from errno import EACCES, EADDRINUSE
 from typing import Final
 
 from rollout.commands.ops.family import Member
@@ -22,6 +23,8 @@ MOST: Final = 200
 ACCEPT_SECONDS: Final = 0.5
 BACKLOG: Final = 64
 LARGEST_PORT: Final = 65535
+PORT_MEND: Final = "another local port, as in 0:REMOTE, takes any that is free"
+ADDRESS_MEND: Final = "give --address one of this machine, as 127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -69,15 +72,21 @@ def remote_port(pod: Member, remote: str) -> int:
 
 def listen(address: str, port: int) -> socket.socket:
     """Listen for connections. Raises CommandRefusedError where that is not possible."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        listener = socket.create_server((address, port), backlog=BACKLOG)
+        listener = socket.create_server((address, port), family=family, backlog=BACKLOG)
     except OSError as error:
+        mend = PORT_MEND if error.errno in {EADDRINUSE, EACCES} else ADDRESS_MEND
         raise CommandRefusedError(
-            f"cannot listen on {address}:{port}: {error.strerror}; another local port, as in "
-            "0:REMOTE, takes any that is free"
+            f"cannot listen on {place(address, port)}: {error.strerror}; {mend}"
         ) from error
     listener.settimeout(ACCEPT_SECONDS)
     return listener
+
+
+def place(address: str, port: int) -> str:
+    """Word where something listens, as it stands in a URL."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Final
 
 from rollout.commands.actions import new_action, submit
 from rollout.commands.patience import PatientCluster
-from rollout.commands.refusal import CommandRefusedError
+from rollout.commands.refusal import CommandRefusedError, KeepsChangingError
 from rollout.commands.uninstall.steps import LAST, stays_paused
 from rollout.commands.uninstall.survey import (
     Found,
@@ -94,14 +94,15 @@ class Removal:
                 )
             if place in self._asked:
                 continue
-            self._asked.add(place)
             action = new_action(ActionType.ROLLBACK, self.by, REASON, datetime.now(UTC))
             try:
-                self.tell(submit(self.cluster, namespace_of(one), name_of(one), action))
+                said = submit(self.cluster, namespace_of(one), name_of(one), action)
+            except (NotFound, KeepsChangingError):
+                continue  # it is looked at again
             except CommandRefusedError as error:
-                self.tell(f"{error}; its end is waited for")
-            except NotFound:
-                continue
+                said = f"{error}; its end is waited for"
+            self._asked.add(place)
+            self.tell(said)
 
     def _give_up(self, rollouts: tuple[Object, ...]) -> None:
         """Delete Rollouts, each if it still is as it was when no release ran."""

@@ -26,7 +26,6 @@ from rollout.simulate.objects import (
     dig,
     is_ready,
     parse_time,
-    put,
     timestamp,
 )
 from rollout.simulate.selectors import matches_map, matches_structure
@@ -255,8 +254,3 @@ def _next_look(replica_set: Object, active: Sequence[Object], now: datetime) -> 
         return None
     moments = [_available_at(pod, seconds) for pod in active]
     return min((moment for moment in moments if moment and moment > now), default=None)
-
-
-def with_replicas(replica_set: Object, replicas: int) -> Json:
-    """The ReplicaSet with another size."""
-    return put(replica_set, ("spec", "replicas"), replicas)
