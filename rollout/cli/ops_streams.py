@@ -227,6 +227,7 @@ def port_forward(  # noqa: PLR0917 - options, each by its name
 
     from rollout.commands.ops.family import Looks, pick
     from rollout.commands.ops.forwarding import Forward, listen, read_ports, remote_port
+    from rollout.report.exit_codes import ExitCode
 
     *named, ports = words
     if len(named) > 1:
@@ -260,7 +261,7 @@ def port_forward(  # noqa: PLR0917 - options, each by its name
             )
         with suppress(KeyboardInterrupt):
             forward.serve(at, threading.Event())
-    raise typer.Exit(130)
+    raise typer.Exit(ExitCode.INTERRUPTED)
 
 
 @contextmanager

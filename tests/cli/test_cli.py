@@ -129,6 +129,7 @@ def test_a_second_start_is_refused_while_a_release_runs(cluster: HttpCluster, ru
         ("Progressing", ExitCode.RUNNING),
         ("Failed", ExitCode.NOT_DONE),
         ("Cancelled", ExitCode.NOT_DONE),
+        ("Superseded", ExitCode.NOT_DONE),
     ],
 )
 def test_status_exits_with_the_state_of_the_release(
