@@ -102,7 +102,10 @@ def check_good(story: list[Entry]) -> None:
 
 
 def check_bad(story: list[Entry], counts: Counts) -> None:
-    """Check that the verdict fell at the first step, for its errors, and that it went back."""
+    """Check that the verdict fell at a step, for its errors, and that it went back.
+
+    At the second one, where by chance (one run in a hundred) the first has seen no error.
+    """
     (verdict,) = (entry for entry in story if entry.what == "VerdictFail")
     why = WHY.fullmatch(verdict.message)
     assert why is not None, verdict.message
@@ -111,7 +114,7 @@ def check_bad(story: list[Entry], counts: Counts) -> None:
     assert stable_bad == 0
     assert bad <= counts.own_errors
     assert of <= counts.requests
-    assert verdict.weight == "20%"
+    assert verdict.weight in {"20%", "50%"}
     after = story[story.index(verdict) :]
     assert [entry.what for entry in after] == ["VerdictFail", "RollingBack", "RolledBack"]
     assert after[-1].weight == "0%"
