@@ -48,7 +48,8 @@ Examples:
   rollout undo --watch
 
 Exit codes: 0 succeeded, 1 error, 2 usage, 3 rolled back, 4 waits on a person,
-5 still running, 6 failed or cancelled, 7 converted in part.
+5 still running, 6 failed, cancelled or superseded, 7 converted in part,
+130 interrupted.
 """
 
 app = typer.Typer(
@@ -113,7 +114,9 @@ def run() -> None:
     try:
         app(prog_name=PROGRAM)
     except KeyboardInterrupt:
-        sys.exit(130)
+        from rollout.report.exit_codes import ExitCode
+
+        sys.exit(ExitCode.INTERRUPTED)
     except Exception as error:
         from rollout.cli.failures import sentence
 

@@ -219,6 +219,7 @@ def port_forward(  # noqa: PLR0917 - options, each by its name
 
     from rollout.commands.ops.family import Looks, pick
     from rollout.commands.ops.forwarding import Forward, listen, read_ports, remote_port
+    from rollout.report.exit_codes import ExitCode
 
     *named, ports = words
     if len(named) > 1:
@@ -244,7 +245,7 @@ def port_forward(  # noqa: PLR0917 - options, each by its name
         _say_where(at, remote, found, options.output)
         with suppress(KeyboardInterrupt):
             forward.serve(at, threading.Event())
-    raise typer.Exit(130)
+    raise typer.Exit(ExitCode.INTERRUPTED)
 
 
 def _say_where(at: "socket", remote: int, pod: "Member", output: Output) -> None:

@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
     RUNNING = 5
     NOT_DONE = 6
     PARTLY = 7
+    INTERRUPTED = 130
 
 
 MEANING = {
@@ -27,6 +28,7 @@ MEANING = {
     ExitCode.RUNNING: "the release was still running when the time to wait was over",
     ExitCode.NOT_DONE: "the release failed, was cancelled or superseded",
     ExitCode.PARTLY: "`rollout convert` has converted what it could; something has no equal",
+    ExitCode.INTERRUPTED: "interrupted",
 }
 
 

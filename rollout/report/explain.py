@@ -56,6 +56,12 @@ FAST: Final = {
 }
 """What comes next on the fast path, where that differs."""
 
+REMOVING: Final = frozenset({"RemovingRoute", "RemovingCandidate"})
+GIVING_BACK: Final = frozenset(
+    {"RestoringServices", "RestoringTarget", "ReturningTemplate", "PausingTarget"}
+)
+"""How far the way back has come, by the reason of its wait; before these it is about traffic."""
+
 IN_PLACE: Final = (
     "the target rolls while it serves, and is done when all its pods are new; until then "
     "`rollout rollback` has it roll back"
@@ -137,8 +143,7 @@ def _next(release: Release, strategy: Strategy | None, now: datetime) -> Iterato
         case Phase.PAUSED:
             yield from _next_of_pause(status, strategy, now)
         case Phase.ROLLING_BACK:
-            why = status.ending.message if status.ending else ""
-            yield f"It goes back because: {why}."
+            yield from _next_on_the_way_back(status, strategy, now)
         case Phase.ADOPTING if _in_place(status) and not status.committed:
             yield f"Next: {IN_PLACE}."
         case phase:
@@ -203,6 +208,27 @@ def _next_cutover(strategy: Strategy | None) -> Iterator[str]:
         f"Next: {'a person is asked' if asked else 'the cutover'}, when enough requests on stable "
         "are counted to compare with afterwards; `rollout promote` is the cutover now."
     )
+
+
+def _next_on_the_way_back(
+    status: ReleaseStatus, strategy: Strategy | None, now: datetime
+) -> Iterator[str]:
+    if status.ending is not None:
+        yield f"It goes back because: {status.ending.message}."
+    end = status.ending.phase if status.ending else Phase.ROLLED_BACK
+    if status.reason in GIVING_BACK:
+        yield f"Next: {end}, when all that was changed is as it was."
+        return
+    when = "" if status.reason in REMOVING else f", {_undrained(status, strategy, now)}"
+    yield f"Next: the candidate is removed{when}; {end} when all that was changed is as it was."
+
+
+def _undrained(status: ReleaseStatus, strategy: Strategy | None, now: datetime) -> str:
+    """Say when routers have had the time to follow."""
+    since = status.marks.get("retreated")
+    if since is None or strategy is None:
+        return "when no request can reach it"
+    return _soonest(since + strategy.common.drain - now)
 
 
 def _soonest(left: timedelta) -> str:

@@ -8,15 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from rollout.kube.client import HttpCluster
 from rollout.report.exit_codes import ExitCode
 from rollout.resources.crd import definitions
+from rollout.resources.policy import RolloutPolicySpec
+from rollout.resources.release import Release
+from rollout.resources.rollout import BlueGreen, PolicyChoice, Rollout, Strategy
 from rollout.resources.writes import Create, Kind, Object, Patch, PatchType
 from rollout.sandbox.apiserver import ApiServer
 from tests import build
 
 pytestmark = pytest.mark.system
+POLICIES = Path(__file__).parents[2] / "policies"
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -69,6 +74,45 @@ def test_start_makes_a_rollout_and_says_what_it_assumed(cluster: HttpCluster, ru
     assert release["spec"]["version"] == "v2"
     assert release["spec"]["reason"] == "new prices"
     assert release["spec"]["by"] == "admin", "the cluster's user, not this machine's"
+
+
+def test_start_may_choose_blue_green_for_this_release_alone(cluster: HttpCluster, run: Run) -> None:
+    create(cluster, *build.shop()[:-1])
+    done = run("start", "v2", "--strategy", "blue-green")
+    assert done.returncode == 0, done.stderr
+    release = cluster.list(Kind.RELEASE, "default").items[0]
+    overrides = Release.model_validate(release).spec.overrides
+    assert overrides is not None
+    assert overrides.strategy == Strategy(blue_green=BlueGreen())
+    assert "canary" in cluster.get(Kind.ROLLOUT, "default", "web")["spec"]["strategy"]
+
+
+def test_start_makes_a_rollout_that_is_blue_green(cluster: HttpCluster, run: Run) -> None:
+    create(cluster, build.deployment(), build.service())
+    done = run("start", "v2", "--strategy", "blue-green")
+    assert done.returncode == 0, done.stderr
+    assert "shares are made by pods" not in done.stdout
+    assert "assumed: strategy blue-green with its defaults" in done.stdout
+    rollout = Rollout.model_validate(cluster.get(Kind.ROLLOUT, "default", "web"))
+    assert rollout.spec.strategy == Strategy(blue_green=BlueGreen())
+    assert len(cluster.list(Kind.RELEASE, "default").items) == 1
+
+
+@pytest.mark.parametrize("file", sorted(POLICIES.glob("*.yaml")), ids=lambda file: file.stem)
+def test_start_goes_by_a_policy_file_as_it_was_then(
+    cluster: HttpCluster, run: Run, tmp_path: Path, file: Path
+) -> None:
+    create(cluster, *build.shop()[:-1])
+    own = tmp_path / file.name
+    own.write_text(file.read_text())
+    done = run("start", "v2", "--policy", str(own))
+    assert done.returncode == 0, done.stderr
+    own.unlink()
+    release = Release.model_validate(cluster.list(Kind.RELEASE, "default").items[0])
+    assert cluster.list(Kind.ROLLOUT_POLICY, "default").items == ()
+    written = RolloutPolicySpec.model_validate(yaml.safe_load(file.read_text())["spec"])
+    assert release.spec.overrides is not None
+    assert release.spec.overrides.policy == PolicyChoice(inline=written)
 
 
 def test_start_says_that_pods_make_the_share_where_no_ingress_does(
@@ -129,6 +173,7 @@ def test_a_second_start_is_refused_while_a_release_runs(cluster: HttpCluster, ru
         ("Progressing", ExitCode.RUNNING),
         ("Failed", ExitCode.NOT_DONE),
         ("Cancelled", ExitCode.NOT_DONE),
+        ("Superseded", ExitCode.NOT_DONE),
     ],
 )
 def test_status_exits_with_the_state_of_the_release(

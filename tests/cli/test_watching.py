@@ -1,6 +1,8 @@
 """What follows a release, and what only looks: `watch`, `start --watch`, `history`, tables."""
 
 import json
+import re
+import signal
 import subprocess
 import sys
 import threading
@@ -33,6 +35,9 @@ ENDS = [
     ("Succeeded", ExitCode.SUCCEEDED),
     ("RolledBack", ExitCode.ROLLED_BACK),
     ("Paused", ExitCode.WAITS),
+    ("Failed", ExitCode.NOT_DONE),
+    ("Cancelled", ExitCode.NOT_DONE),
+    ("Superseded", ExitCode.NOT_DONE),
 ]
 
 
@@ -77,10 +82,10 @@ def entry(phase: str, message: str) -> dict[str, str]:
 def ends_as(phase: str) -> Callable[[HttpCluster], None]:
     def act(cluster: HttpCluster) -> None:
         name = only_release(cluster)
-        for now in ("Progressing", phase):
+        for wait, now in ((0, "Progressing"), (1.5, phase)):
+            time.sleep(wait)
             body = {"status": {"phase": now, "timeline": [entry(now, f"it is {now}")]}}
             cluster.apply(Patch(Kind.RELEASE, "default", name, PatchType.MERGE, body, "status"))
-            time.sleep(1.5)
 
     return act
 
@@ -106,6 +111,19 @@ def test_start_may_watch_and_exits_with_the_end(
     assert done.returncode == code, done.stderr
     assert "is on its way" in done.stdout
     assert f"it is {phase}" in done.stdout
+
+
+def test_a_watch_that_is_interrupted_says_nothing_and_exits_with_130(
+    server: ApiServer, cluster: HttpCluster, tmp_path: Path
+) -> None:
+    create(cluster, *build.shop())
+    say(cluster, timeline=[entry("Progressing", "half way")])
+    with watching(server, tmp_path, "web-v2") as watch:
+        assert watch.stdout is not None
+        assert "half way" in watch.stdout.readline()
+        watch.send_signal(signal.SIGINT)
+        rest, errors = watch.communicate(timeout=30)
+    assert (watch.returncode, rest, errors) == (ExitCode.INTERRUPTED, "", "")
 
 
 def test_watch_gives_up_in_time_and_says_that_it_still_runs(cluster: HttpCluster, run: Run) -> None:
@@ -171,7 +189,7 @@ def test_watch_does_not_stop_at_a_pause_that_a_person_has_answered(
 def watching(server: ApiServer, folder: Path, name: str) -> subprocess.Popen[str]:
     kubeconfig = str(server.write_kubeconfig(folder / "own"))
     command = [sys.executable, "-m", "rollout", "--kubeconfig", kubeconfig, "watch", name]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_watch_says_that_a_release_was_deleted(
@@ -279,5 +297,6 @@ def test_help_is_instant() -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
         after = getrusage(RUSAGE_CHILDREN)
         costs.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-        assert "Exit codes: 0 succeeded" in done.stdout
+        told = " ".join(done.stdout.partition("Exit codes: ")[2].split())
+        assert {int(code) for code in re.findall(r"\d+", told.partition(". ")[0])} == set(ExitCode)
     assert min(costs) < 0.3, costs

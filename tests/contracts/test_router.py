@@ -1,7 +1,7 @@
 """What every router owes: the split asked for, once, guarded, and all given back as it was."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -24,8 +24,10 @@ from tests import build
 
 CANDIDATE = "5d8f7c9b6"
 SPACE = "default"
+PREFIXES = ("nginx.ingress.kubernetes.io", "ingress.example.com")
+"""The default, and that of a controller which reads the same annotations under its own name."""
 SETTINGS = Settings(
-    annotation_prefix="nginx.ingress.kubernetes.io",
+    annotation_prefix=PREFIXES[0],
     services=("web",),
     labels=our_labels("web", "web-v2", "u1"),
     hashes=("8c4bf7d9f", CANDIDATE),
@@ -54,12 +56,15 @@ CASES = {
 class Stage:
     """A server with the user's object on it, and a router that steers it."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: Means, prefix: str) -> None:
+        self.means = means
+        self.prefix = prefix
         self.case = CASES[means]
         self.kind = self.case.kind
         self.cluster = SimulatedCluster(lambda: START)
         self.cluster.apply(Create(self.kind, SPACE, self.case.own()))
-        self.router: Router = ROUTERS[means](SETTINGS)
+        settings = replace(SETTINGS, annotation_prefix=prefix)
+        self.router: Router = ROUTERS[means](settings)
 
     def steered(self) -> Steered:
         beside = self.router.beside("web")
@@ -88,6 +93,15 @@ class Stage:
         body = {"metadata": {"labels": {name: value}}}
         self.cluster.apply(Patch(self.kind, SPACE, "web", PatchType.MERGE, body))
 
+    def canary_annotations(self) -> dict[str, str]:
+        """What any object tells controllers of Ingresses, under whatever prefix."""
+        return {
+            name: value
+            for obj in self.cluster.list(self.kind, SPACE).items
+            for name, value in obj["metadata"].get("annotations", {}).items()
+            if name.partition("/")[2].startswith("canary")
+        }
+
     def users(self) -> Object:
         """The user's object, without what the server counts."""
         own = self.cluster.get(self.kind, SPACE, "web")
@@ -96,10 +110,15 @@ class Stage:
         return {**own, "metadata": metadata}
 
 
+@pytest.fixture(params=PREFIXES)
+def prefix(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(params=list(ROUTERS), ids=lambda means: means.name.lower())
-def stage(request: pytest.FixtureRequest) -> Stage:
+def stage(request: pytest.FixtureRequest, prefix: str) -> Stage:
     """Every router that is registered; one without a case here fails."""
-    return Stage(request.param)
+    return Stage(request.param, prefix)
 
 
 def split(weight: int = 100, latch: str | None = None) -> Split:
@@ -191,6 +210,19 @@ def test_an_object_that_the_user_has_removed_is_left_alone(stage: Stage) -> None
     assert stage.router.prepare(gone) == ()
     assert stage.router.patches(gone, split()) == ()
     assert stage.router.restore(gone) == ()
+
+
+def test_canary_annotations_have_the_prefix_that_was_chosen_and_no_other(stage: Stage) -> None:
+    stage.prepare()
+    for weight in stage.case.reachable:
+        stage.ask(split(weight, latch="u1"))
+        assert stage.canary_annotations() == (
+            {f"{stage.prefix}/canary": "true", f"{stage.prefix}/canary-weight": str(weight)}
+            if stage.means is Means.INGRESS
+            else {}
+        )
+    stage.restore()
+    assert stage.canary_annotations() == {}
 
 
 def test_every_router_has_a_case() -> None:

@@ -17,6 +17,11 @@ from rollout.cli.app import app
 
 ROOT: Final = Path(__file__).parents[2]
 GROUP: Final = get_command(app)
+PAGES: Final = (
+    *ROOT.glob("*.md"),
+    *(page for part in ("docs", "policies", "manifests") for page in (ROOT / part).rglob("*.md")),
+)
+"""Every page for people."""
 NAMED: Final = "NAME"
 """Stands for what the code fills in."""
 
@@ -45,7 +50,7 @@ def commands() -> Iterator[str]:
     for file in (ROOT / "rollout").rglob("*.py"):
         for text in texts(file.read_text()):
             yield from quoted(text)
-    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")):
+    for page in PAGES:
         yield from re.findall(r"`(rollout [^`\n]*)`", page.read_text())
 
 

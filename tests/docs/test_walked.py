@@ -11,16 +11,13 @@ import pytest
 from tests.docs.walked import BY_BLOCK, BY_COMMAND, ELSEWHERE, IS_THE_RUN
 from tests.person import ROOT, blocks, command, commands
 
-PAGES = sorted(
-    str(file.relative_to(ROOT))
-    for file in (
-        *ROOT.glob("*.md"),
-        *ROOT.glob("docs/**/*.md"),
-        *ROOT.glob("manifests/**/*.md"),
-        *ROOT.glob("policies/**/*.md"),
-    )
-    if blocks(file)
-)
+FILES = [
+    *ROOT.glob("*.md"),
+    *ROOT.glob("docs/**/*.md"),
+    *ROOT.glob("manifests/**/*.md"),
+    *ROOT.glob("policies/**/*.md"),
+]
+PAGES = sorted(str(file.relative_to(ROOT)) for file in FILES if blocks(file))
 PROGRAMS = {"curl", "docker", "git", "helm", "kubectl", "pip", "pipx", "python", "python3"} | {
     "./scripts/deploy.sh",
     "rollout",
@@ -94,7 +91,7 @@ def test_the_run_of_all_checks_is_what_ci_starts() -> None:
     assert IS_THE_RUN[0] in started
 
 
-@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")], ids=str)
+@pytest.mark.parametrize("page", FILES, ids=str)
 def test_no_block_hides_its_commands_behind_another_language(page: Path) -> None:
     found = []
     fence: str | None = None

@@ -45,6 +45,8 @@ def test_the_environment_says_all() -> None:
         ("LOG_LEVEL", "LOUD", "one of DEBUG, ERROR, INFO, WARNING"),
         ("DIAL_ERRORS", "5", "a share of requests, such as 0.05"),
         ("DIAL_STARTUP_SECONDS", "-1", "seconds, such as 3"),
+        ("DIAL_OVERLOAD", "-1", "requests a second on one pod, such as 20"),
+        ("DIAL_LINGER_SECONDS", "long", "seconds, such as 5"),
     ],
 )
 def test_a_variable_that_cannot_be_read_is_named(name: str, value: str, form: str) -> None:

@@ -20,6 +20,8 @@ from rollout.resources.release import (
 )
 from rollout.resources.rollout import Strategy
 from rollout.resources.share import share
+from rollout.simulate.world import Judge, World
+from tests import build
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CANARY = Strategy.model_validate({"canary": {}})
@@ -131,7 +133,61 @@ def test_a_pause_names_what_its_reason_asks_for(reason: str, way: str) -> None:
 @pytest.mark.parametrize("phase", [phase for phase in Phase if not phase.ended], ids=str)
 def test_every_open_phase_says_what_comes_next(phase: Phase) -> None:
     said = told(phase=phase, since=NOW, progress_since=NOW)
-    assert "Next: " in said or phase is Phase.ROLLING_BACK
+    assert "Next: " in said
+
+
+def going_back(reason: str, strategy: Strategy | None = CANARY, **marks: datetime) -> str:
+    """Say where a release is that goes back for errors; gives what comes next."""
+    ending = {"phase": "Failed", "reason": "Contested", "message": "a Service was widened"}
+    release = Release(
+        spec=ReleaseSpec(rollout="web", version="v2"),
+        status=ReleaseStatus.model_validate(
+            {
+                "phase": Phase.ROLLING_BACK,
+                "reason": reason,
+                "message": "what it waits for",
+                "since": NOW,
+                "marks": marks,
+                "ending": ending,
+            }
+        ),
+    )
+    lines = explain(release, strategy, NOW)
+    assert lines[1:3] == ["Why: what it waits for.", "It goes back because: a Service was widened."]
+    return lines[3]
+
+
+def test_the_way_back_says_what_comes_next_and_how_it_ends() -> None:
+    last = "Failed when all that was changed is as it was."
+    two_seconds_ago = NOW - timedelta(seconds=2)
+    assert going_back("MovingTraffic") == (
+        f"Next: the candidate is removed, when no request can reach it; {last}"
+    )
+    assert going_back("Draining", retreated=two_seconds_ago) == (
+        f"Next: the candidate is removed, in 3s at the soonest; {last}"
+    )
+    assert going_back("Draining", strategy=None, retreated=two_seconds_ago) == (
+        f"Next: the candidate is removed, when no request can reach it; {last}"
+    )
+    assert going_back("RemovingCandidate") == f"Next: the candidate is removed; {last}"
+    assert going_back("RestoringTarget") == f"Next: {last}".replace("Failed when", "Failed, when")
+
+
+@pytest.mark.parametrize("judge", [Judge(bad_from=50), Judge(bad_in_bake=True)])
+def test_every_moment_of_a_way_back_says_what_comes_next(judge: Judge) -> None:
+    world, told = World(build.shop(), judge=judge), list[str]()
+
+    def look(_: object) -> None:
+        release = world.release("web-v2")
+        if release is not None and release.status.phase is Phase.ROLLING_BACK:
+            assert release.status.resolved is not None
+            told.append("\n".join(explain(release, release.status.resolved.strategy, world.time)))
+
+    world.after_write = look
+    world.run("web-v2", until=lambda release: release is None or release.status.phase.ended)
+    assert len(told) > 5
+    assert [said for said in told if said.count("Next: ") != 1] == []
+    assert "RolledBack, when all that was changed" in told[-1]
 
 
 def test_after_the_commit_no_way_back_is_promised() -> None:

@@ -66,42 +66,6 @@ def kind_of(body: Object) -> Kind:
 
 BAD = (*PLAIN, *OF_A_PROVIDER)
 ROLLOUT, RELEASE = build.rollout(), build.release()
-STEPS = "spec.strategy.canary.steps"
-BY_SCHEMA = [
-    (changed(ROLLOUT, STEPS, []), "should have at least 1 items"),
-    (changed(ROLLOUT, STEPS, [{"weight": 0}]), "greater than or equal to 1"),
-    (changed(ROLLOUT, STEPS, [{"weight": 100}]), "less than or equal to 99"),
-    (changed(ROLLOUT, STEPS, [{"weight": 5, "minDuration": "60"}]), "minDuration"),
-    (changed(ROLLOUT, STEPS, [{"weight": 5, "onUndecided": "Wait"}]), '"Hold"'),
-    (changed(ROLLOUT, STEPS, [{"weight": 5, "replicas": "half"}]), "replicas"),
-    (changed(ROLLOUT, STEPS, [{"weight": 5, "replicas": 1.5}]), "replicas"),
-    (changed(ROLLOUT, "spec.strategy.canary.bake", "5 minutes"), "bake"),
-    (changed(ROLLOUT, "spec.target", None), "spec.target: Required value"),
-    (changed(ROLLOUT, "spec.target.deployment", "Web_1"), "spec.target.deployment"),
-    (changed(ROLLOUT, "spec.historyLimit", 0), "greater than or equal to 1"),
-    (changed(ROLLOUT, "spec.trigger", "Git"), '"Command"'),
-    (changed(ROLLOUT, "spec.adoption", "Later"), '"Surge"'),
-    (changed(ROLLOUT, "spec.traffic.shareBy", "Header"), '"Replicas"'),
-    (changed(ROLLOUT, "spec.onNewRelease", "Queue"), '"Reject"'),
-    (changed(ROLLOUT, "spec.traffic.annotationPrefix", "-"), "annotationPrefix"),
-    (changed(RELEASE, "spec.version", "v 2"), "spec.version"),
-    (changed(RELEASE, "spec.rollout", None), "spec.rollout: Required value"),
-    (policy(preset="nginx"), '"http"'),
-    (policy(metrics=[{"name": "a", "kind": "Ratio"}, {"name": "a", "kind": "Ratio"}]), "Duplicate"),
-    (policy(metrics=[{"name": "a", "kind": "Gauge"}]), '"Ratio"'),
-    (policy(noData={"then": "Wait"}), '"Pause"'),
-    (policy(alpha=0.5), "alpha"),
-]
-
-
-@pytest.mark.controlplane
-@pytest.mark.parametrize(("body", "said"), BY_SCHEMA, ids=lambda v: v if isinstance(v, str) else "")
-def test_a_bad_object_is_refused_with_the_fix(
-    cluster: HttpCluster, namespace: str, body: dict[str, Any], said: str
-) -> None:
-    with pytest.raises(Invalid) as refused:
-        cluster.apply(Create(kind_of(body), namespace, body))
-    assert said in str(refused.value)
 
 
 @pytest.mark.controlplane

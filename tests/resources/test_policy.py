@@ -1,5 +1,6 @@
 """What a policy may say, and how each refusal names the field and the fix."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -234,8 +235,55 @@ def test_ready_policy_is_valid_and_named_as_its_file(file: Path) -> None:
 def test_ready_policy_leaves_nothing_to_defaults_and_explains_itself(file: Path) -> None:
     policy = read_policy(file)
     assert set(yaml.safe_load(file.read_text())["spec"]) == set(policy.spec.to_json())
-    lines = file.read_text().splitlines()
-    assert sum(line.lstrip().startswith("#") for line in lines) >= 15
+    assert uncommented(file.read_text()) == []
+
+
+def uncommented(text: str) -> list[str]:
+    """Name the lines of a policy's spec that no comment explains.
+
+    A comment explains the key that it stands on or directly above; above a block without blocks
+    in it, such as a margin, all of it.
+    """
+    document = yaml.compose(text)
+    assert isinstance(document, yaml.MappingNode)
+    spec = next(value for key, value in document.value if key.value == "spec")
+    lines = ["", *text.splitlines()]
+    return [f"{number}: {lines[number].strip()}" for number in _bare(spec, lines, flat=False)]
+
+
+def _bare(block: yaml.MappingNode, lines: list[str], *, flat: bool) -> Iterator[int]:
+    for key, value in block.value:
+        number = key.start_mark.line + 1
+        if not flat and not _commented(lines, number):
+            yield number
+        inner = [value] if isinstance(value, yaml.MappingNode) else value.value
+        for part in inner:
+            if isinstance(part, yaml.MappingNode):
+                above = number if part is value else part.start_mark.line + 1
+                yield from _bare(part, lines, flat=_commented(lines, above) and _is_flat(part))
+
+
+def _commented(lines: list[str], number: int) -> bool:
+    return " #" in lines[number] or lines[number - 1].lstrip().startswith("#")
+
+
+def _is_flat(block: yaml.MappingNode) -> bool:
+    return all(isinstance(value, yaml.ScalarNode) for _, value in block.value)
+
+
+@pytest.mark.parametrize(
+    ("comment", "line"),
+    [
+        ("      # A Fail takes the release back.\n", "onFail: Rollback"),
+        ("  # Look every 5 seconds.\n", "interval: 5s"),
+        ("    # What users see first.\n", "- name: errors"),
+        ("  # What is judged: both metrics gate the release.\n", "metrics:"),
+    ],
+)
+def test_a_line_that_explains_itself_no_more_would_be_found(comment: str, line: str) -> None:
+    text = (POLICIES / "strict.yaml").read_text()
+    assert comment in text
+    assert [found.partition(": ")[2] for found in uncommented(text.replace(comment, ""))] == [line]
 
 
 def test_web_default_is_what_an_empty_policy_says() -> None:

@@ -17,7 +17,7 @@ from rollout.sandbox.agent.environment import (
 )
 from rollout.sandbox.agent.names import table
 from rollout.sandbox.service import lookup
-from rollout.sandbox.service.dials import DialError, read_dials
+from rollout.sandbox.service.dials import DialError, Dials, read_dials
 from rollout.sandbox.service.programs import SAMPLE, agent_variables, find, module_of
 
 CONFIG = Source(Kind.CONFIG_MAP, "config")
@@ -114,7 +114,7 @@ def test_images_without_a_program_of_their_own_are_the_sample() -> None:
 
 
 def test_a_tag_dials_the_agent_by_its_variables() -> None:
-    tag = "v2-errors8-slow20x300-startup2"
+    tag = "v2-errors8-slow20x300-startup2-overload20-linger5"
     assert agent_variables(tag, read_dials(tag)) == {
         "APP_VERSION": tag,
         "DIAL_ERRORS": "0.08",
@@ -122,12 +122,10 @@ def test_a_tag_dials_the_agent_by_its_variables() -> None:
         "DIAL_SLOW_SECONDS": "0.3",
         "DIAL_STARTUP_SECONDS": "2",
         "DIAL_NEVER_READY": "false",
+        "DIAL_OVERLOAD": "20",
+        "DIAL_LINGER_SECONDS": "5",
     }
-
-
-def test_a_dial_that_the_agent_lacks_is_named() -> None:
-    with pytest.raises(DialError, match="'v2-linger3': gemini-agent has no dials overload and"):
-        agent_variables("v2-linger3", read_dials("v2-linger3"))
+    assert agent_variables("v2", Dials())["DIAL_OVERLOAD"] == "", "an empty one is none"
 
 
 def test_a_command_runs_a_module_of_the_image() -> None:

@@ -75,9 +75,7 @@ def module_of(command: Sequence[str]) -> str:
 
 
 def agent_variables(version: str, dials: Dials) -> dict[str, str]:
-    """Say with variables of the agent what a tag's dials say. Raises DialError for one it lacks."""
-    if dials.overload is not None or dials.linger:
-        raise DialError(f"image tag {version!r}: gemini-agent has no dials overload and linger")
+    """Say with variables of the agent what a tag's dials say; it is `_agent` that crashes."""
     return {
         "APP_VERSION": version,
         "DIAL_ERRORS": f"{dials.errors:g}",
@@ -85,6 +83,8 @@ def agent_variables(version: str, dials: Dials) -> dict[str, str]:
         "DIAL_SLOW_SECONDS": f"{dials.slow_seconds:g}",
         "DIAL_STARTUP_SECONDS": f"{dials.startup_seconds:g}",
         "DIAL_NEVER_READY": str(dials.never_ready).lower(),
+        "DIAL_OVERLOAD": "" if dials.overload is None else f"{dials.overload:g}",
+        "DIAL_LINGER_SECONDS": f"{dials.linger:g}",
     }
 
 

@@ -3,6 +3,8 @@
 import os
 import random
 import sys
+from threading import Timer
+from types import FrameType
 
 import uvicorn
 
@@ -43,7 +45,25 @@ def serve(settings: Settings) -> None:
         timeout_keep_alive=KEEP_SECONDS,
         forwarded_allow_ips=list(settings.proxies),
     )
-    uvicorn.Server(config).run()
+    Server(config, settings.dials.linger_seconds).run()
+
+
+class Server(uvicorn.Server):
+    """Goes on for a while when it is told to stop, as services do that wait for their routers."""
+
+    def __init__(self, config: uvicorn.Config, linger: float) -> None:
+        """Make it. `linger`: for how long it goes on, in seconds."""
+        super().__init__(config)
+        self._linger = linger
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Be told to stop."""
+        if not self._linger:
+            super().handle_exit(sig, frame)
+            return
+        later = Timer(self._linger, super().handle_exit, (sig, frame))
+        later.daemon = True
+        later.start()
 
 
 def memory(settings: Settings) -> Memory:

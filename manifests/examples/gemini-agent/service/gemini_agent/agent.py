@@ -8,11 +8,13 @@ is not ready: what it was told of Redis may be wrong, and then no release should
 import asyncio
 import hashlib
 import logging
+import time
 from collections.abc import Callable
 
 from pydantic import BaseModel, Field
 from redis.exceptions import RedisError
 
+from gemini_agent.load import Load
 from gemini_agent.measures import Measures
 from gemini_agent.memory import Memory
 from gemini_agent.model import generate
@@ -61,6 +63,8 @@ class Agent:
         self._memory = memory
         self._measures = measures
         self._chance = chance
+        limit = settings.dials.overload
+        self._load = None if limit is None else Load(limit)
         self._reached = False
 
     async def ask(self, prompt: Prompt, client: str) -> Answer:
@@ -76,6 +80,8 @@ class Agent:
         dials = self._settings.dials
         if self._chance() < dials.slow_share:
             await asyncio.sleep(dials.slow_seconds)
+        if self._load is not None and self._load.exceeded(time.monotonic()):
+            raise DialledError("too much to do, as dialled")
         if self._chance() < dials.errors:
             raise DialledError("an error, as dialled")
 

@@ -43,7 +43,8 @@ class Dials:
     """What the service does wrong on purpose, so that a release of it can be practised.
 
     `errors` is the share of requests that fail (0 to 1); `slow_share` of them take
-    `slow_seconds`; `startup_seconds` pass before it listens.
+    `slow_seconds`; `startup_seconds` pass before it listens. Above `overload` requests a second
+    every request fails. For `linger_seconds` it goes on serving when it is told to stop.
     """
 
     errors: float = 0.0
@@ -51,6 +52,8 @@ class Dials:
     slow_seconds: float = 0.0
     startup_seconds: float = 0.0
     never_ready: bool = False
+    overload: float | None = None
+    linger_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,10 @@ def _share(value: str) -> float:
     return _within(float(value), 0.0, 1.0)
 
 
+def _rate(value: str) -> float:
+    return _within(float(value), 0.0, 1e9)
+
+
 def _seconds(value: str) -> float:
     return _within(float(value), 0.0, 3600.0)
 
@@ -170,4 +177,6 @@ DIALS: Final[Mapping[str, Variable]] = {
     "DIAL_SLOW_SECONDS": Variable("slow_seconds", _seconds, "seconds, such as 0.3"),
     "DIAL_STARTUP_SECONDS": Variable("startup_seconds", _seconds, "seconds, such as 3"),
     "DIAL_NEVER_READY": Variable("never_ready", _switch, "true or false"),
+    "DIAL_OVERLOAD": Variable("overload", _rate, "requests a second on one pod, such as 20"),
+    "DIAL_LINGER_SECONDS": Variable("linger_seconds", _seconds, "seconds, such as 5"),
 }
