@@ -120,8 +120,11 @@ class ByArgoCD(Delivered):
         restricted: Callable[[Object], Object] = lambda found: found,
     ) -> Running:
         """Argo CD with another Application or AppProject, on the same repository and namespace."""
+        named = application(self.namespace)
+        # A Namespace lies in none: of the same name, one Application would prune another's.
+        named = {**named, "metadata": {**named["metadata"], "name": self.namespace}}
         given = {
-            "application": changed(application(self.namespace)),
+            "application": changed(named),
             "project": restricted(project(self.namespace)),
         }
         files = {kind: self.folder / f"{name}-{kind}.yaml" for kind in given}

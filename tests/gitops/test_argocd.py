@@ -119,6 +119,8 @@ def nothing_was_fought_over(stage: ByArgoCD) -> None:
         assert sum(release.status.contests.values()) <= (2 if stage.everything else 0), said(stage)
     looks = stage.tool.said()
     assert [one["error"] for one in looks if one.get("error")] == []
+    # Argo CD's cache is a moment late: while the controller takes the Rollout up, that may differ.
+    looks = [one for one in looks if one["revision"] != looks[0]["revision"]]
     healed = {name for one in looks if one["why"] == "selfHeal" for name in one["outOfSync"]}
     assert healed <= {"Service/web", "Deployment/web"}
     assert sum(one["why"] == "selfHeal" for one in looks) <= 3, looks
