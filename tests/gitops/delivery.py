@@ -98,7 +98,13 @@ class ByArgoCD(Delivered):
         return {**body, "spec": {**body["spec"], "paused": False, "revisionHistoryLimit": 7}}
 
     def besides(self) -> tuple[Object, ...]:
-        """Say the namespace as well, as the sample service does."""
+        """Say the namespace as well, as the sample service does.
+
+        Not where everything is written at each look: what is written before the Service makes what
+        was seen of its selector older.
+        """
+        if self.everything:
+            return ()
         metadata = {"name": self.namespace, "labels": {"team": "shop"}}
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
         return (namespace, *super().besides())
