@@ -59,11 +59,6 @@ class Repository:
         _write(self._overlay / KUSTOMIZATION, {"resources": ["../base"]})
         return self._commit_base("The shop")
 
-    def add(self, body: Object) -> str:
-        """Commit another object; gives the revision."""
-        _write(self._base / _file(body["kind"]), body)
-        return self._commit_base(f"Add the {body['kind']}")
-
     def remove(self, kind: str) -> str:
         """Commit that there is no object of a kind any more; gives the revision."""
         (self._base / _file(kind)).unlink()
