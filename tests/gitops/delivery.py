@@ -8,7 +8,7 @@ import yaml
 
 from rollout.resources.writes import Kind, Object
 from tests.gitops.build import ARGO_CD, FLUX
-from tests.gitops.manifests import application, config_map
+from tests.gitops.manifests import application, config_map, project
 from tests.gitops.parts import Running
 from tests.gitops.repository import FOLDER, Repository
 from tests.scenarios.scenario import Ends, Scenario
@@ -16,6 +16,12 @@ from tests.scenarios.stage import Server, Stage
 from tests.scenarios.test_commits import await_
 
 EVERY: Final = "1s"
+NOTES: Final = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "notes"},
+    "data": {"said": "nobody reads this"},
+}
 SCENE: Final = Scenario(
     claim="", rollout={"trigger": "Template"}, ends=Ends(phase="", exit=0), tells=("Started",)
 )
@@ -30,7 +36,7 @@ class Delivered(Stage):
         self.tool: Running
 
     def _bring(self, *bodies: Object) -> None:
-        self.repository.begin(*map(self.owned, bodies))
+        self.repository.begin(*map(self.owned, (*self.besides(), *bodies)))
         self.tool = self._stack.enter_context(self._tool())
         await_(lambda: self.get(Kind.ROLLOUT, "web") is not None and self._has_target())
 
@@ -41,9 +47,13 @@ class Delivered(Stage):
         raise NotImplementedError
 
     def read(self) -> tuple[str, ...]:
-        """Say to a tool what it reads, how, and where that goes."""
+        """Say to a tool what it reads, and how."""
         source = ("-repository", str(self.repository.folder))
-        return (*source, "-render", str(self.repository.render), "-namespace", self.namespace)
+        return (*source, "-render", str(self.repository.render))
+
+    def besides(self) -> tuple[Object, ...]:
+        """What Git has that is no part of the shop."""
+        return (NOTES,)
 
     def owned(self, body: Object) -> Object:
         """Say in Git what others may change."""
@@ -87,6 +97,18 @@ class ByArgoCD(Delivered):
             return super().owned(body)
         return {**body, "spec": {**body["spec"], "paused": False, "revisionHistoryLimit": 7}}
 
+    def besides(self) -> tuple[Object, ...]:
+        """Say the namespace as well, as the sample service does.
+
+        Not where everything is written at each look: what is written before the Service makes what
+        was seen of its selector older.
+        """
+        if self.everything:
+            return ()
+        metadata = {"name": self.namespace, "labels": {"team": "shop"}}
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+        return (namespace, *super().besides())
+
     def policy(self, application: Object) -> Object:
         """Leave out what this stage goes without."""
         spec = application["spec"]
@@ -96,12 +118,27 @@ class ByArgoCD(Delivered):
         changed = {"syncPolicy": {**policy, "syncOptions": options}, "ignoreDifferences": lines}
         return {**application, "spec": {**spec, **changed}}
 
-    def argo_cd(self, name: str, changed: Callable[[Object], Object], *options: str) -> Running:
-        """Argo CD with another Application, on the same repository and namespace."""
-        file = self.folder / f"{name}.yaml"
-        file.write_text(yaml.safe_dump(dict(changed(application()))))
+    def argo_cd(
+        self,
+        name: str,
+        changed: Callable[[Object], Object],
+        *options: str,
+        restricted: Callable[[Object], Object] = lambda found: found,
+    ) -> Running:
+        """Argo CD with another Application or AppProject, on the same repository and namespace."""
+        named = application(self.namespace)
+        # A Namespace lies in none: of the same name, one Application would prune another's.
+        named = {**named, "metadata": {**named["metadata"], "name": self.namespace}}
+        given = {
+            "application": changed(named),
+            "project": restricted(project(self.namespace)),
+        }
+        files = {kind: self.folder / f"{name}-{kind}.yaml" for kind in given}
+        for kind, file in files.items():
+            file.write_text(yaml.safe_dump(dict(given[kind])))
         arguments = [
-            *("sync", "-kubeconfig", str(self.server.kubeconfig), "-application", str(file)),
+            *("sync", "-kubeconfig", str(self.server.kubeconfig)),
+            *("-application", str(files["application"]), "-project", str(files["project"])),
             *("-config-map", str(config_map(self.folder)), "-every", EVERY),
             *self.read(),
             *options,
@@ -124,6 +161,6 @@ class ByFlux(Delivered):
     def _tool(self) -> Running:
         arguments = [
             *("apply", "-kubeconfig", str(self.server.kubeconfig), "-every", EVERY),
-            *("-folder", FOLDER, *self.read()),
+            *("-folder", FOLDER, *self.read(), "-namespace", self.namespace),
         ]
         return Running(FLUX, arguments, self.folder / "flux.log")

@@ -37,7 +37,20 @@ def config_map(into: Path) -> Path:
     return file
 
 
-def application() -> Object:
-    """Give the Application."""
-    (found,) = (one for one in kustomized() if one["kind"] == "Application")
+def application(namespace: str = "shop") -> Object:
+    """Give the Application, with another namespace than the shop's if so wished."""
+    found = _only("Application")
+    there = {**found["spec"]["destination"], "namespace": namespace}
+    return {**found, "spec": {**found["spec"], "destination": there}}
+
+
+def project(namespace: str = "shop") -> Object:
+    """Give its AppProject, likewise."""
+    found = _only("AppProject")
+    places = [{**one, "namespace": namespace} for one in found["spec"]["destinations"]]
+    return {**found, "spec": {**found["spec"], "destinations": places}}
+
+
+def _only(kind: str) -> Object:
+    (found,) = (one for one in kustomized() if one["kind"] == kind)
     return found

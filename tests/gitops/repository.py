@@ -13,6 +13,7 @@ from tests.shop import IMAGE
 
 FOLDER: Final = "production"
 """The overlay: what `manifests/argocd/application.yaml` has as its path."""
+KUSTOMIZATION: Final = "kustomization.yaml"
 RENDER: Final = """#!/bin/sh -e
 # Argo CD's repo server and Flux's controllers do so: a revision, as Kustomize makes of it.
 at=$(mktemp -d)
@@ -53,18 +54,21 @@ class Repository:
 
     def begin(self, *bodies: Object) -> str:
         """Commit these objects as the base, a file each, and an overlay; gives the revision."""
-        files = [f"{body['kind'].lower()}.yaml" for body in bodies]
-        for name, body in zip(files, bodies, strict=True):
-            _write(self._base / name, body)
-        _write(self._base / "kustomization.yaml", {"resources": files})
-        _write(self._overlay / "kustomization.yaml", {"resources": ["../base"]})
-        return self._commit("The shop")
+        for body in bodies:
+            _write(self._base / _file(body["kind"]), body)
+        _write(self._overlay / KUSTOMIZATION, {"resources": ["../base"]})
+        return self._commit_base("The shop")
+
+    def remove(self, kind: str) -> str:
+        """Commit that there is no object of a kind any more; gives the revision."""
+        (self._base / _file(kind)).unlink()
+        return self._commit_base(f"Remove the {kind}")
 
     def image(self, tag: str) -> str:
         """Commit another image tag in the overlay; gives the revision."""
         images = [{"name": IMAGE, "newTag": tag}]
         body = {"resources": ["../base"], "images": images}
-        _write(self._overlay / "kustomization.yaml", body)
+        _write(self._overlay / KUSTOMIZATION, body)
         return self._commit(f"Ship {tag}")
 
     def rendered(self) -> list[Object]:
@@ -77,6 +81,11 @@ class Repository:
         """Take the newest commit back by another; gives the revision."""
         self._git("revert", "--no-edit", "HEAD")
         return self.head
+
+    def _commit_base(self, message: str) -> str:
+        files = sorted({file.name for file in self._base.glob("*.yaml")} - {KUSTOMIZATION})
+        _write(self._base / KUSTOMIZATION, {"resources": files})
+        return self._commit(message)
 
     def _commit(self, message: str) -> str:
         self._git("add", "--all")
@@ -95,6 +104,10 @@ class Repository:
         )
         assert done.returncode == 0, f"git {arguments[0]}: {done.stderr}"
         return done.stdout
+
+
+def _file(kind: str) -> str:
+    return f"{kind.lower()}.yaml"
 
 
 def _write(file: Path, body: Object | dict[str, Any]) -> None:

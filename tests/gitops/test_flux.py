@@ -43,11 +43,15 @@ def test_the_git_loop(real: Server, namespace: str, tmp_path: Path) -> None:
         ask(stage, "pause")
         a_helm_release_would_take_the_selector_only(stage)
         the_service_is_left_alone(stage)
+        git_forgets_the_service_and_something(stage)
+        assert "status: 'InProgress'" in waits(stage, 0.5)
         ask(stage, "resume")
         await_(lambda: outcome(stage) == ENDS[:1], 90)
         the_service_is_its_owners(stage)
+        assert waits(stage, 10) == ""
         stage.repository.image(BAD)
         await_(lambda: outcome(stage) == ENDS, 90)
+        await_(lambda: "status: 'Failed'" in waits(stage, 10))
         stage.repository.revert()
         await_(lambda: ready(stage) == "WaitsForTemplate")
         time.sleep(QUIET_SECONDS)
@@ -65,7 +69,11 @@ def ask(stage: ByFlux, action: str) -> None:
 def a_helm_release_would_take_the_selector_only(stage: ByFlux) -> None:
     """What its drift detection finds, of the same objects, and what with the rules of the page."""
     whole: dict[str, list[str]] = {
-        name: [] for name in ["Deployment/web", "Ingress/web", "Rollout/web", "Service/web"]
+        name: []
+        for name in (
+            *("ConfigMap/notes", "Deployment/web", "Ingress/web"),
+            *("Rollout/web", "Service/web"),
+        )
     }
     assert drift(stage, []) == {**whole, "Service/web": ["/spec/selector/pod-template-hash"]}
     page = (Path(__file__).parents[2] / "docs" / "helm.md").read_text()
@@ -89,6 +97,35 @@ def the_service_is_left_alone(stage: ByFlux) -> None:
     stage.label_service("other")
     time.sleep(2.5)
     assert stage.team() == "other"
+
+
+def git_forgets_the_service_and_something(stage: ByFlux) -> None:
+    """Flux deletes what is no longer in Git, but not the Service, also when it comes back."""
+    uid = service(stage)["metadata"]["uid"]
+    stage.repository.remove("ConfigMap")
+    stage.repository.remove("Service")
+    await_(lambda: any(one["pruned"] for one in stage.tool.said()))
+    await_(lambda: any(one["kept"] for one in stage.tool.said()))
+    pruned = [done for one in stage.tool.said() for done in one["pruned"]]
+    kept = [done for one in stage.tool.said() for done in one["kept"]]
+    assert pruned == [f"ConfigMap/{stage.namespace}/notes"]
+    assert kept == [f"Service/{stage.namespace}/web"]
+    stage.repository.revert()
+    await_(lambda: any("Service/" in one for one in stage.tool.said()[-1]["skipped"]))
+    assert service(stage)["metadata"]["uid"] == uid
+
+
+def waits(stage: ByFlux, seconds: float) -> str:
+    """What Flux says to the health checks of the page after at most so many seconds."""
+    page = (Path(__file__).parents[2] / "docs" / "git.md").read_text()
+    (shown,) = re.findall(r"```yaml\n(spec:\n  wait:.*?)```", page, re.DOTALL)
+    spec = yaml.safe_load(shown)["spec"]
+    assert spec["wait"] is False
+    (check,) = spec["healthChecks"]
+    here = {**check, "name": "web", "namespace": stage.namespace}
+    words = ["wait", "-kubeconfig", str(stage.server.kubeconfig), "-timeout", f"{seconds}s"]
+    (found,) = answers(FLUX, words, [here])
+    return str(found["error"])
 
 
 def the_service_is_its_owners(stage: ByFlux) -> None:

@@ -1,6 +1,5 @@
 """The Lua for Argo CD, run by Argo CD's own machine on objects of every phase."""
 
-import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +19,7 @@ from tests.engine.commits import commit
 from tests.engine.stories import Act, scale
 from tests.gitops import actions
 from tests.gitops.build import ARGO_CD
-from tests.gitops.manifests import ACCOUNT, FOLDER, config_map, kustomized
+from tests.gitops.manifests import ACCOUNT, config_map, kustomized
 from tests.gitops.parts import answers
 from tests.gitops.phases import COMMITS, as_the_controller_leaves_it, pause_reasons, seen
 
@@ -262,17 +261,6 @@ def test_a_rollout_has_a_button_while_a_template_that_was_taken_back_waits(
 def test_the_actions_are_put_together_from_the_lua_beside_them() -> None:
     for name, text in actions.documents().items():
         assert (actions.FOLDER / name).read_text() == text, "python -m tests.gitops.actions"
-
-
-def test_argo_cd_takes_the_project() -> None:
-    done = subprocess.run(
-        [ARGO_CD.ensure_built(), "project", FOLDER / "project.yaml"],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_settings_are_put_into_the_config_map_that_argo_cd_reads() -> None:

@@ -30,7 +30,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	"sigs.k8s.io/yaml"
 )
 
 // told is one line of output: what one look at Git and cluster came to.
@@ -46,6 +45,7 @@ type told struct {
 // syncer is what Argo CD's controller knows of one Application.
 type syncer struct {
 	app        *v1alpha1.Application
+	project    *v1alpha1.AppProject
 	overrides  map[string]v1alpha1.ResourceOverride
 	repository string
 	render     string
@@ -74,14 +74,14 @@ func syncForever(arguments []string) error {
 	flags := flag.NewFlagSet("sync", flag.ExitOnError)
 	kubeconfig := flags.String("kubeconfig", "", "file to reach the cluster with")
 	application := flags.String("application", "", "file with the Application")
+	project := flags.String("project", "", "file with its AppProject")
 	configMap := flags.String("config-map", "", "file with argocd-cm")
 	repository := flags.String("repository", "", "folder of the Git repository")
 	render := flags.String("render", "", "program that prints what a folder comes to at a revision")
-	namespace := flags.String("namespace", "", "namespace instead of the Application's")
 	every := flags.Duration("every", time.Second, "time between two looks")
 	everything := flags.Bool("everything", false, "apply all objects each time, in sync or not")
 	_ = flags.Parse(arguments)
-	s, err := newSyncer(*kubeconfig, *application, *configMap, *namespace)
+	s, err := newSyncer(*kubeconfig, *application, *project, *configMap)
 	if err != nil {
 		return err
 	}
@@ -101,17 +101,17 @@ func syncForever(arguments []string) error {
 	}
 }
 
-func newSyncer(kubeconfig, application, configMap, namespace string) (*syncer, error) {
-	app := &v1alpha1.Application{}
-	content, err := os.ReadFile(application)
+func newSyncer(kubeconfig, application, inProject, configMap string) (*syncer, error) {
+	app, err := readApplication(application)
 	if err != nil {
 		return nil, err
 	}
-	if err := yaml.UnmarshalStrict(content, app); err != nil {
-		return nil, fmt.Errorf("%s: %w", application, err)
+	project, err := readProject(inProject)
+	if err != nil {
+		return nil, err
 	}
-	if namespace != "" {
-		app.Spec.Destination.Namespace = namespace
+	if err := takes(project, app); err != nil {
+		return nil, err
 	}
 	overrides, err := readOverrides(configMap)
 	if err != nil {
@@ -128,12 +128,15 @@ func newSyncer(kubeconfig, application, configMap, namespace string) (*syncer, e
 		config,
 		cache.SetKubectl(kubectl),
 		cache.SetNamespaces([]string{app.Spec.Destination.Namespace}),
+		cache.SetClusterResources(true),
 		cache.SetPopulateResourceInfoHandler(func(un *unstructured.Unstructured, _ bool) (any, bool) {
 			owner := tracking.GetAppName(un, "", v1alpha1.TrackingMethodAnnotation, "")
 			return owner, owner != ""
 		}),
 	)
-	return &syncer{app: app, overrides: overrides, config: config, cache: live, kubectl: kubectl}, nil
+	return &syncer{
+		app: app, project: project, overrides: overrides, config: config, cache: live, kubectl: kubectl,
+	}, nil
 }
 
 // look compares Git with the cluster and syncs as Argo CD's autoSync would: all of a new revision,
@@ -156,7 +159,9 @@ func (s *syncer) look() (told, error) {
 			said.OutOfSync = append(said.OutOfSync, name)
 			only[name] = true
 		}
-		said.Health[name] = s.healthOf(live)
+		if health := s.healthOf(live); health != "" {
+			said.Health[name] = health
+		}
 	}
 	automated := s.app.Spec.SyncPolicy.Automated
 	switch {
@@ -238,7 +243,13 @@ func (s *syncer) git(arguments ...string) (string, error) {
 
 func (s *syncer) mark(obj *unstructured.Unstructured) error {
 	space := s.app.Spec.Destination.Namespace
-	obj.SetNamespace(space)
+	namespaced, err := s.cache.IsNamespaced(obj.GroupVersionKind().GroupKind())
+	if err != nil {
+		return err
+	}
+	if namespaced {
+		obj.SetNamespace(space)
+	}
 	return argo.NewResourceTracking().SetAppInstance(
 		obj, "", s.app.Name, space, v1alpha1.TrackingMethodAnnotation, "")
 }
@@ -252,6 +263,15 @@ func (s *syncer) compare(targets []*unstructured.Unstructured) (*compared, error
 	})
 	if err != nil {
 		return nil, err
+	}
+	for key, obj := range live {
+		permitted, err := s.project.IsLiveResourcePermitted(obj, cluster(s.app), noClusters)
+		if err != nil {
+			return nil, err
+		}
+		if !permitted {
+			delete(live, key)
+		}
 	}
 	found := &compared{reconciled: sync.Reconcile(targets, live, space, s.cache)}
 	asking, cleanup, err := kube.ManageServerSideDiffDryRuns(
@@ -299,8 +319,7 @@ func (s *syncer) sync(revision string, found *compared, only map[string]bool) ([
 		s.cache.GetOpenAPISchema(),
 		sync.WithLogr(logr.Discard()),
 		sync.WithHealthOverride(lua.ResourceHealthOverrides(s.overrides)),
-		sync.WithPermissionValidator(
-			func(*unstructured.Unstructured, *metav1.APIResource) error { return nil }),
+		sync.WithPermissionValidator(s.validator),
 		sync.WithInitialState(synccommon.OperationRunning, "", nil, metav1.Now()),
 		sync.WithOperationSettings(
 			false, s.app.Spec.SyncPolicy.Automated.Prune, false, len(only) > 0),

@@ -2,8 +2,8 @@
 //
 // The first argument names the part: `status` says what kstatus, by which Flux waits for health,
 // makes of objects; `apply` keeps a namespace as a folder of a Git repository has it, by Flux's own
-// apply engine with the options of its kustomize-controller; `drift` says what its helm-controller
-// would correct.
+// apply engine with the options of its kustomize-controller, and prunes as that does; `wait` is its
+// health check; `drift` says what its helm-controller would correct.
 package main
 
 import (
@@ -20,6 +20,7 @@ import (
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	"github.com/fluxcd/pkg/ssa"
 	ssautils "github.com/fluxcd/pkg/ssa/utils"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -32,7 +33,7 @@ const (
 
 func main() {
 	if len(os.Args) < 2 {
-		fail(fmt.Errorf("usage: flux status|apply|drift [flags]"))
+		fail(fmt.Errorf("usage: flux status|apply|wait|drift [flags]"))
 	}
 	var err error
 	switch os.Args[1] {
@@ -40,10 +41,12 @@ func main() {
 		err = statuses()
 	case "apply":
 		err = applyForever(os.Args[2:])
+	case "wait":
+		err = wait(os.Args[2:])
 	case "drift":
 		err = drift(os.Args[2:])
 	default:
-		err = fmt.Errorf("there is no part %q: status, apply or drift", os.Args[1])
+		err = fmt.Errorf("there is no part %q: status, apply, wait or drift", os.Args[1])
 	}
 	if err != nil {
 		fail(err)
@@ -83,6 +86,8 @@ func statuses() error {
 type told struct {
 	Changed []string `json:"changed"`
 	Skipped []string `json:"skipped"`
+	Pruned  []string `json:"pruned"`
+	Kept    []string `json:"kept"`
 	Error   string   `json:"error,omitempty"`
 }
 
@@ -119,7 +124,7 @@ func applyForever(arguments []string) error {
 }
 
 func apply(manager *ssa.ResourceManager, from *source, namespace string) (told, error) {
-	said := told{Changed: []string{}, Skipped: []string{}}
+	said := told{Changed: []string{}, Skipped: []string{}, Pruned: []string{}, Kept: []string{}}
 	objects, err := from.manifests()
 	if err != nil {
 		return said, err
@@ -140,7 +145,46 @@ func apply(manager *ssa.ResourceManager, from *source, namespace string) (told, 
 			said.Changed = append(said.Changed, entry.Subject)
 		}
 	}
-	return said, err
+	if err != nil {
+		return said, err
+	}
+	return said, prune(manager, from, objects, &said)
+}
+
+// prune is KustomizationReconciler.prune: it deletes what was applied before and is not any more.
+func prune(
+	manager *ssa.ResourceManager, from *source, objects []*unstructured.Unstructured, said *told,
+) error {
+	stale := missing(from.inventory, objects)
+	from.inventory = objects
+	changes, err := manager.DeleteAll(context.Background(), stale, ssa.DeleteOptions{
+		PropagationPolicy: metav1.DeletePropagationBackground,
+		Inclusions:        manager.GetOwnerLabels("shop", "flux-system"),
+		Exclusions:        map[string]string{group + "/prune": "disabled", group + "/reconcile": "disabled"},
+	})
+	for _, entry := range changes.Entries {
+		switch entry.Action {
+		case ssa.DeletedAction:
+			said.Pruned = append(said.Pruned, entry.Subject)
+		case ssa.SkippedAction:
+			said.Kept = append(said.Kept, entry.Subject)
+		}
+	}
+	return err
+}
+
+func missing(before, now []*unstructured.Unstructured) []*unstructured.Unstructured {
+	there := map[string]bool{}
+	for _, obj := range now {
+		there[ssautils.FmtUnstructured(obj)] = true
+	}
+	stale := []*unstructured.Unstructured{}
+	for _, obj := range before {
+		if !there[ssautils.FmtUnstructured(obj)] {
+			stale = append(stale, obj)
+		}
+	}
+	return stale
 }
 
 // source is a repository, and what kustomize-controller makes of its newest revision.
@@ -148,6 +192,7 @@ type source struct {
 	repository, render, folder string
 	revision                   string
 	content                    []byte
+	inventory                  []*unstructured.Unstructured
 }
 
 // manifests gives what the folder comes to at HEAD.

@@ -18,16 +18,19 @@ end
 
 local replicas, updated = spec.replicas, status.updatedReplicas or 0
 local available = status.availableReplicas or 0
+local late = false
+for _, condition in ipairs(status.conditions or {}) do
+  late = late or (condition.type == "Progressing" and condition.reason == "ProgressDeadlineExceeded")
+end
+-- Kubernetes leaves that reason on a paused Deployment, also when its pods have come after all.
+if late and (spec.paused ~= true or (updated == replicas and available < updated)) then
+  return {status = "Degraded", message = "Deployment \"" .. obj.metadata.name .. "\" exceeded its progress deadline"}
+end
 if spec.paused == true then
   if replicas ~= nil and updated < replicas then
     return {status = "Suspended", message = "a newer template waits here: the Rollout says for what"}
   end
 else
-  for _, condition in ipairs(status.conditions or {}) do
-    if condition.type == "Progressing" and condition.reason == "ProgressDeadlineExceeded" then
-      return {status = "Degraded", message = "Deployment \"" .. obj.metadata.name .. "\" exceeded its progress deadline"}
-    end
-  end
   if replicas ~= nil and updated < replicas then
     return progressing("Waiting for rollout to finish: " .. updated .. " out of " .. replicas .. " new replicas have been updated...")
   end

@@ -1,9 +1,7 @@
 -- What Argo CD shows of a Rollout, and so of the application: the release that runs, or how the
--- last commit ended. It reads the conditions that the controller writes, not the phases.
+-- last commit ended. It reads the conditions that the controller writes, not the phases. One that is
+-- being deleted never comes here: Argo CD itself shows that as Progressing.
 local status = obj.status or {}
-if obj.metadata.deletionTimestamp ~= nil then
-  return {status = "Progressing", message = "gives its Deployment back before it goes"}
-end
 if status.observedGeneration ~= obj.metadata.generation then
   return {status = "Progressing", message = "waits for the controller"}
 end
