@@ -94,12 +94,12 @@ class Service(Raised):
         kustomization = {
             "resources": [os.path.relpath(EXAMPLE / "overlays" / self.overlay.name, folder)],
             "images": [{"name": REGISTRY, "newTag": tag}],
-            "patches": [*haste(self.overlay.service), *self._nearby()],
+            "patches": [*haste(self.overlay.service), *self.nearby()],
         }
         (folder / "kustomization.yaml").write_text(json.dumps(kustomization))
         return build(self._plane.program, folder)
 
-    def _nearby(self) -> list[dict[str, Any]]:
+    def nearby(self) -> list[dict[str, Any]]:
         """Say where the Redis is that stands for the cloud's: at its address there is none."""
         if self.overlay.name != "production":
             return []
