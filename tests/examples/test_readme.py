@@ -67,7 +67,7 @@ def person(plane: Access, services: dict[str, Service], tmp_path: Path) -> Perso
     for name, service in services.items():
         file = example / "overlays" / name / "kustomization.yaml"
         body: dict[str, Any] = yaml.safe_load(file.read_text())
-        body["patches"] = [*body.get("patches", []), *haste(SERVICE), *service.nearby()]
+        body["patches"] = [*body.get("patches", []), *haste(SERVICE), *service.nearby("")]
         file.write_text(yaml.safe_dump(body))
     place = {**desk.environment, "KUBECONFIG": str(plane.kubeconfig)}
     return Person(example, place)
