@@ -63,9 +63,12 @@ def test_retry_names_the_new_release_for_programs(cluster: HttpCluster, run: Run
     assert made["metadata"]["name"].startswith("web-v2-")
 
 
-def test_restart_asks_for_new_pods_of_the_same(cluster: HttpCluster, run: Run) -> None:
+@pytest.mark.parametrize("command", [["restart"], ["ops", "restart"]], ids=" ".join)
+def test_restart_asks_for_new_pods_of_the_same(
+    cluster: HttpCluster, run: Run, command: list[str]
+) -> None:
     create(cluster, *build.shop()[:-1])
-    done = run("restart", "web")
+    done = run(*command, "web")
     assert done.returncode == 0, done.stderr
     template = cluster.list(Kind.RELEASE, "default").items[0]["spec"]["template"]
     assert list(template["metadata"]["annotations"]) == ["kubectl.kubernetes.io/restartedAt"]

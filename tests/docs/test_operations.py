@@ -3,13 +3,15 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import pytest
 
+from rollout.commands.doctor.rights import OF_A_PERSON, START
 from rollout.kube.client import HttpCluster
 from rollout.kube.errors import AlreadyExists, ClusterError
 from rollout.resources.crd import definitions
@@ -19,7 +21,7 @@ from tests import build
 from tests.controlplane.access import Access
 from tests.sandbox.practice import until
 
-pytestmark = [pytest.mark.system, pytest.mark.controlplane]
+pytestmark = [pytest.mark.system, pytest.mark.controlplane, pytest.mark.timeout(90)]
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 TABLE: Final = PAGE.partition("## What you may need to be allowed")[2].partition("\n## ")[0]
 
@@ -39,6 +41,15 @@ def rules() -> list[dict[str, Any]]:
     return found
 
 
+def reading() -> list[dict[str, Any]]:
+    """The rules of a Role for what `rollout start` reads."""
+    return [
+        {"apiGroups": [right.group], "resources": [right.resource], "verbs": right.verbs}
+        for right in OF_A_PERSON
+        if right.purpose == START and set(right.verbs) <= {"get", "list"}
+    ]
+
+
 @pytest.fixture
 def service(control_plane: Access, namespace: str, tmp_path: Path) -> Iterator[list[str]]:
     """A service that runs, and how carol, who has just these rights, is."""
@@ -53,7 +64,9 @@ def service(control_plane: Access, namespace: str, tmp_path: Path) -> Iterator[l
     }
     with control_plane.client() as client:
         at = f"/apis/{group}/v1/namespaces/{namespace}"
-        client.post(f"{at}/roles", json={**role, "rules": rules()}).raise_for_status()
+        client.post(
+            f"{at}/roles", json={**role, "rules": [*rules(), *reading()]}
+        ).raise_for_status()
         client.post(f"{at}/rolebindings", json=binding).raise_for_status()
     settings = Settings(
         node=f"node-{namespace}", namespace=namespace, tls=control_plane.kubelet_tls
@@ -65,6 +78,8 @@ def service(control_plane: Access, namespace: str, tmp_path: Path) -> Iterator[l
             except AlreadyExists:
                 continue
         cluster.apply(Create(Kind.DEPLOYMENT, namespace, build.deployment(replicas=1)))
+        cluster.apply(Create(Kind.SERVICE, namespace, build.service()))
+        cluster.apply(Create(Kind.INGRESS, namespace, build.ingress()))
         until(lambda: made(cluster, namespace), "Rollouts are served")
         with NodeAgent(cluster, settings):
             until(lambda: running(cluster, namespace), "the pod runs")
@@ -98,12 +113,38 @@ def test_these_rights_are_enough(service: list[str]) -> None:
         "1 to 1 replicas": ("scale", "--replicas", "1"),
         "HOSTNAME=web-": ("exec", "--", "env"),
         "no HorizontalPodAutoscaler targets": ("hpa",),
+        "release web-restart-": ("restart", "--reason", "new certificates"),
     }.items():
         done = subprocess.run(
             [*service, *words], capture_output=True, text=True, timeout=30, check=False
         )
         assert done.returncode == 0, done.stderr
         assert said in done.stdout
+
+
+@contextmanager
+def going_on(command: list[str]) -> Iterator[Iterable[str]]:
+    """Lines of a command that goes on."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout
+        finally:
+            process.terminate()
+
+
+def test_they_are_enough_to_follow_what_comes(service: list[str]) -> None:
+    """What is there is listed; what comes later must be watched, or asked for again."""
+    with (
+        going_on([*service, "logs", "--follow"]) as logs,
+        going_on([*service, "events", "--watch"]) as events,
+    ):
+        lines = (line.split() for line in logs if "listening on" in line)
+        _, first, *_ = next(lines)
+        assert any("ScalingReplicaSet" in line for line in events)
+        subprocess.run([*service, "scale", "--replicas", "2"], check=True, timeout=30)
+        assert any("from 1 to 2" in line for line in events)
+        assert any(pod != first for _, pod, *_ in lines)
 
 
 def test_they_are_enough_to_forward_a_port(service: list[str]) -> None:

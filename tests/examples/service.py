@@ -94,16 +94,19 @@ class Service(Raised):
         kustomization = {
             "resources": [os.path.relpath(EXAMPLE / "overlays" / self.overlay.name, folder)],
             "images": [{"name": REGISTRY, "newTag": tag}],
-            "patches": [*haste(self.overlay.service), *self._nearby()],
+            "patches": [*haste(self.overlay.service), *self.nearby(self.overlay.prefix)],
         }
         (folder / "kustomization.yaml").write_text(json.dumps(kustomization))
         return build(self._plane.program, folder)
 
-    def _nearby(self) -> list[dict[str, Any]]:
-        """Say where the Redis is that stands for the cloud's: at its address there is none."""
+    def nearby(self, prefix: str) -> list[dict[str, Any]]:
+        """Say where the Redis is that stands for the cloud's: at its address there is none.
+
+        `prefix`: what names have by then; none where the Kustomization itself puts it.
+        """
         if self.overlay.name != "production":
             return []
-        config = f"{self.overlay.prefix}agent-config"
+        config = f"{prefix}agent-config"
         return [_patch("ConfigMap", config, "/data/REDIS_HOST", "redis-master")]
 
     def _be_the_cloud(self) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rollout.resources.release import Phase
+from rollout.sandbox.example import objects
 from tests.controlplane.access import Access
 from tests.debian import REDIS
 from tests.examples.service import Service
@@ -42,6 +43,13 @@ def test_the_api_server_admits_every_object_as_it_is(plane: Access, overlay: Ove
     tree = build(plane.program, EXAMPLE / "overlays" / overlay.name)
     apply(plane, [one(tree, "Namespace", overlay.namespace)])
     apply(plane, tree, "--dry-run=server")
+
+
+def test_the_api_server_admits_what_the_practice_cluster_starts_with(
+    plane: Access, namespace: str
+) -> None:
+    here = [{**one, "metadata": {**one["metadata"], "namespace": namespace}} for one in objects()]
+    apply(plane, here, "--dry-run=server", "--validate=strict")
 
 
 def test_a_release_goes_through(service: Service, overlay: Overlay) -> None:

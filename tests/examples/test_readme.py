@@ -1,4 +1,4 @@
-"""The commands of the example's page, typed where development and staging run already.
+"""The commands of the example's page, typed where every environment runs already.
 
 On a control plane of its own, because the page names the namespaces. Only durations differ, and
 health is asked at the edge: no API server reaches pods that are processes.
@@ -6,6 +6,7 @@ health is asked at the edge: no API server reaches pods that are processes.
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,7 @@ from tests.controlplane.access import Access
 from tests.controlplane.cluster import ControlPlane
 from tests.debian import REDIS
 from tests.examples.service import Service, haste
-from tests.examples.trees import KNOWN, MANIFESTS
+from tests.examples.trees import KNOWN, MANIFESTS, OVERLAYS
 from tests.foreign import install_foreign
 from tests.install.installed import install_rights
 from tests.person import Person, command
@@ -49,7 +50,7 @@ def plane(own_control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> A
 def services(plane: Access, tmp_path: Path) -> Iterator[dict[str, Service]]:
     with ExitStack() as stack:
         found = dict[str, Service]()
-        for name in ("development", "staging"):
+        for name in OVERLAYS:
             folder = tmp_path / name
             folder.mkdir()
             found[name] = stack.enter_context(Called(plane, KNOWN[name], folder))
@@ -63,10 +64,10 @@ def person(plane: Access, services: dict[str, Service], tmp_path: Path) -> Perso
     for name in ("examples", "kustomize"):
         shutil.copytree(MANIFESTS / name, desk.folder / name)
     example = desk.folder / "examples" / "gemini-agent"
-    for name in services:
+    for name, service in services.items():
         file = example / "overlays" / name / "kustomization.yaml"
         body: dict[str, Any] = yaml.safe_load(file.read_text())
-        body["patches"] = [*body.get("patches", []), *haste(SERVICE)]
+        body["patches"] = [*body.get("patches", []), *haste(SERVICE), *service.nearby("")]
         file.write_text(yaml.safe_dump(body))
     place = {**desk.environment, "KUBECONFIG": str(plane.kubeconfig)}
     return Person(example, place)
@@ -81,11 +82,25 @@ def test_every_command_of_the_page_does_what_it_says(
     shown = types(person, command(PAGE, "./scripts/deploy.sh development") + ask["development"])
     assert "releasing v1.3.1" in shown
     assert services["development"].serves() == "v1.3.1"
-    shown = types(person, command(PAGE, "./scripts/deploy.sh staging") + ask["staging"])
-    assert "releasing v1.2.4" in shown
-    assert services["staging"].serves() == "v1.2.4"
-    types(person, command(PAGE, "./scripts/rollback.sh staging"))
-    assert services["staging"].serves() == KNOWN["staging"].tag
+    with ThreadPoolExecutor() as hands:  # each in its own shell, at the same time
+        for done in [
+            hands.submit(there_and_back, person, services[name], ask[name])
+            for name in ("staging", "production")
+        ]:
+            done.result()
+
+
+def there_and_back(person: Person, service: Service, ask: str) -> None:
+    """Type the page's commands for staging, for an environment that may be another."""
+    name = service.overlay.name
+    ship, back = (
+        command(PAGE, f"./scripts/{script} staging").replace("staging", name)
+        for script in ("deploy.sh", "rollback.sh")
+    )
+    assert "releasing v1.2.4" in types(person, ship + ask)
+    assert service.serves() == "v1.2.4"
+    types(person, back)
+    assert service.serves() == KNOWN[name].tag
 
 
 def types(person: Person, script: str) -> str:

@@ -15,6 +15,7 @@ from gemini_agent.settings import SETTINGS
 from rollout.resources.crd import definitions
 from rollout.resources.policy import RolloutPolicy
 from rollout.resources.rollout import Rollout
+from rollout.sandbox import example
 from tests.examples.service import KEYS
 from tests.examples.trees import EXAMPLE, KNOWN, MANIFESTS, OVERLAYS, Tree, build, one, values
 
@@ -35,6 +36,12 @@ def test_every_object_is_valid_for_a_current_kubernetes(tree: Tree) -> None:
             OURS[body["kind"]].model_validate(body)
         elif body["apiVersion"] not in FOREIGN:
             kubernetes_validate.validate(body, KUBERNETES, strict=True)
+
+
+def test_so_is_what_the_practice_cluster_starts_with() -> None:
+    found = [dict(body) for body in example.objects()]
+    assert sorted(one["kind"] for one in found) == ["Deployment", "Ingress", "Rollout", "Service"]
+    test_every_object_is_valid_for_a_current_kubernetes(found)
 
 
 def test_all_of_it_is_in_the_namespace_of_the_overlay(tree: Tree, name: str) -> None:

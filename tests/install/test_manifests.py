@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -13,6 +14,9 @@ from rollout.cli.manifests import Extra, objects
 from tests.controlplane.build import ensure_built
 from tests.install.installed import MANIFESTS, kustomized
 
+KUBERNETES = "1.37"
+FOREIGN = {"monitoring.coreos.com/v1"}
+"""What Kubernetes itself does not know; tried with its own CRDs in test_extras.py."""
 CLUSTER_WIDE = {
     ("ClusterRole", "rollout-controller"),
     ("ClusterRoleBinding", "rollout-controller"),
@@ -47,6 +51,22 @@ def test_the_command_prints_what_kustomize_makes(overlay: str, options: tuple[st
     ours = printed("install", *options)
     assert named(ours) == named(kustomized(ensure_built(sys.stderr), MANIFESTS / overlay))
     assert len(ours) == len(named(ours))
+
+
+@pytest.mark.controlplane
+@pytest.mark.parametrize("overlay", [".", "overlays/cluster", "overlays/namespace"])
+def test_every_object_is_valid_for_a_current_kubernetes(overlay: str) -> None:
+    found = kustomized(ensure_built(sys.stderr), MANIFESTS / overlay)
+    assert {"CustomResourceDefinition", "Deployment"} <= {body["kind"] for body in found}
+    for body in found:
+        kubernetes_validate.validate(body, KUBERNETES, strict=True)
+
+
+def test_so_is_every_extra() -> None:
+    more = [body for body in objects(extras=list(Extra)) if body["apiVersion"] not in FOREIGN]
+    assert "NetworkPolicy" in {body["kind"] for body in more}
+    for body in more:
+        kubernetes_validate.validate(body, KUBERNETES, strict=True)
 
 
 @pytest.mark.controlplane

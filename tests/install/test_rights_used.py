@@ -50,6 +50,8 @@ class Verb(NamedTuple):
     group: str
     resource: str
     verb: str
+    name: str = ""
+    """The one object that it is about; empty for all."""
 
 
 def granted(bodies: Iterable[dict[str, Any]]) -> set[Verb]:
@@ -57,22 +59,28 @@ def granted(bodies: Iterable[dict[str, Any]]) -> set[Verb]:
     roles = [one for one in bodies if one["kind"] in {"ClusterRole", "Role"}]
     ours = [one for one in roles if one["metadata"]["name"].startswith("rollout-controller")]
     return {
-        Verb(group, resource, verb)
+        Verb(group, resource, verb, name)
         for role in ours
         for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
+        for name in rule.get("resourceNames") or [""]
     }
 
 
 def used(calls: Iterable[Call]) -> set[Verb]:
-    """Every verb that the controller's account has used, and was let."""
+    """Every verb that the controller's account has used, and was let; by the object's name too."""
     return {
-        Verb(group_of(call), "/".join(filter(None, (call.resource, call.subresource))), call.verb)
+        Verb(group_of(call), whole_resource(call), call.verb, name)
         for call in calls
         if call.user == ACCOUNT and call.code < HTTPStatus.BAD_REQUEST and call.resource
+        for name in {"", call.name}
     }
+
+
+def whole_resource(call: Call) -> str:
+    return "/".join(filter(None, (call.resource, call.subresource)))
 
 
 def group_of(call: Call) -> str:
@@ -101,16 +109,28 @@ def test_a_right_that_nothing_uses_is_found() -> None:
         "rules": [
             {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "get"]},
             {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["patch"]},
+            {
+                "apiGroups": [""],
+                "resources": ["secrets"],
+                "verbs": ["get"],
+                "resourceNames": ["token", "other"],
+            },
         ],
     }
     calls = [
+        call_of("get", "/api/v1/secrets", name="token"),
+        call_of("get", "/api/v1/secrets", name="another"),
         call_of("list", "/api/v1/pods"),
         call_of("get", "/api/v1/pods", code=403),
         call_of("get", "/api/v1/pods", user="alice"),
         call_of("patch", "/apis/other/v1/deployments"),
     ]
     unused = granted([role]) - used(calls)
-    assert unused == {Verb("", "pods", "get"), Verb("apps", "deployments", "patch")}
+    assert unused == {
+        Verb("", "pods", "get"),
+        Verb("apps", "deployments", "patch"),
+        Verb("", "secrets", "get", "other"),
+    }
 
 
 @pytest.mark.system

@@ -10,6 +10,7 @@ from rollout.resources.release import Release
 from rollout.resources.words import POD_TEMPLATE_HASH
 from rollout.resources.writes import Kind
 from tests import shop
+from tests.scenarios.owned import TARGET
 from tests.scenarios.scenario import Deed, When
 from tests.scenarios.stage import Stage
 
@@ -48,7 +49,19 @@ def _run(deed: Deed, stage: Stage) -> None:
 
 
 def _scale(stage: Stage, to: str | int | None) -> None:
-    stage.patch(Kind.DEPLOYMENT, "web", {"spec": {"replicas": to}})
+    stage.scale(int(to or 0))
+
+
+def _has_pods(stage: Stage, to: str | int | None) -> None:
+    name, _, pods = str(to).partition(" ")
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        found = stage.get(Kind.DEPLOYMENT, name)
+        asked = found and found["spec"]["replicas"]
+        if asked == int(pods):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{name} has {asked} replicas, not {pods}")
 
 
 def _scale_down(stage: Stage, to: str | int | None) -> None:
@@ -90,10 +103,18 @@ def _widen(stage: Stage, _: str | int | None) -> None:
     stage.patch(Kind.SERVICE, "web", body)
 
 
-def _apply(stage: Stage, to: str | int | None) -> None:
-    stage.apply_server_side(
-        {"Service": shop.service(), "Deployment": shop.deployment("v1")}[str(to)]
-    )
+def _apply_service(stage: Stage, _: str | int | None) -> None:
+    stage.apply_server_side(shop.service())
+
+
+def _apply_deployment(stage: Stage, to: str | int | None) -> None:
+    """Apply it with a new word on it, and without force: nobody may have said otherwise."""
+    body = stage.deployment()
+    body["metadata"]["labels"]["team"] = to
+    body["metadata"]["annotations"] = {"example.com/owner": to}
+    stage.apply_server_side(body, force=False)
+    stage.before[TARGET]["labels"]["team"] = to
+    stage.before[TARGET]["annotations"]["example.com/owner"] = to
 
 
 def _delete_release(stage: Stage, _: str | int | None) -> None:
@@ -139,9 +160,11 @@ DEEDS: dict[str, Callable[[Stage, str | int | None], None]] = {
     "ask": _ask,
     "set image": _set_image,
     "see that a Service selects": _selects,
+    "see how many pods are asked for": _has_pods,
     "unpause": _unpause,
     "widen selector": _widen,
-    "apply by the server": _apply,
+    "apply the Service": _apply_service,
+    "apply the Deployment, of the team": _apply_deployment,
     "delete Release": _delete_release,
     "delete Rollout": _delete_rollout,
     "kill controller": _kill,

@@ -70,6 +70,8 @@ class Scenario(Part):
     """Whether an Ingress is there; without one, callers are inside the cluster."""
     lingers: float = 0.0
     """Seconds for which the pods go on serving when they are told to stop."""
+    options: tuple[str, ...] = ()
+    """What `rollout start` is told besides the version."""
     refused: str | None = None
     """`rollout start` must be refused, and say this; then nothing happens."""
     counted: dict[int, float] = Field(default_factory=dict)
@@ -85,6 +87,10 @@ class Scenario(Part):
     """Requests a second; 0: nobody comes."""
     inside: float = 0.0
     """Requests a second from inside the cluster, which go to the Service past the edge."""
+    others: tuple[str, ...] = ()
+    """Other hosts that callers ask for, with the same pods behind them."""
+    applied: bool = False
+    """Whether the user's own objects came by server-side apply, and not by create."""
     deeds: tuple[Deed, ...] = ()
     ends: Ends
     tells: tuple[str, ...] = ()
@@ -95,6 +101,10 @@ class Scenario(Part):
     """The largest share that the candidate may ever have had."""
     image: str | None = None
     """Tag of the target at the end; left out: by how it ended."""
+    displaced: str | None = None
+    """Tag of the edit that the release has replaced, and kept in its status."""
+    restarted: bool = False
+    """Whether the target's template asks for new pods at the end, as a restart does."""
     also: tuple[dict[str, Any], ...] = ()
     """Objects that are there besides those of the stage."""
     scaled: bool = False
@@ -121,6 +131,15 @@ class Scenario(Part):
     def gated(self) -> bool:
         """Whether the controller's writes must be counted."""
         return bool(self.writes) or any(deed.when.write is not None for deed in self.deeds)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a write is held for longer than a killed controller's lease may last.
+
+        A person's command takes its time, and so does all that comes before the first write.
+        """
+        held = [deed for deed in self.deeds if deed.when.write is not None]
+        return any(deed.run is not None or deed.when.write == 0 for deed in held)
 
     @property
     def killed(self) -> bool:

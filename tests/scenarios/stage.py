@@ -10,7 +10,7 @@ from base64 import b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import httpx
 
@@ -37,11 +37,14 @@ from tests.raised import Raised
 from tests.scenarios.forked import Forked, run
 from tests.scenarios.gate import Gate
 from tests.scenarios.inside import Inside
+from tests.scenarios.owned import TARGET, Owned, owned
 from tests.scenarios.scenario import Scenario
 from tests.scenarios.watched import GLANCE_SECONDS, M, Watched, age
 
 STEPS: Final = [{"weight": 20, "minDuration": "3s"}, {"weight": 50, "minDuration": "3s"}]
 TIMES: Final = {"bake": "4s", "drain": "1s", "progressDeadline": "20s"}
+OTHERS_RATE: Final = 20.0
+"""Requests a second to each other host."""
 POLICY: Final = {
     "interval": "1s",
     "minimumRequests": 30,
@@ -49,24 +52,6 @@ POLICY: Final = {
     "noData": {"hold": "15s", "then": "Pause"},
     "providerError": {"hold": "5s", "then": "Pause"},
 }
-
-
-Owned: TypeAlias = dict[tuple[str, str], Any]
-
-COUNTED: Final = frozenset({"deployment.kubernetes.io/revision"})
-"""Annotations that Kubernetes keeps itself."""
-
-
-def annotations(obj: Object) -> dict[str, str]:
-    """Return the annotations that are not Kubernetes' own."""
-    notes = obj["metadata"].get("annotations") or {}
-    return {name: value for name, value in notes.items() if name not in COUNTED}
-
-
-def said(kind: Kind, spec: Object) -> Object:
-    """Return a spec without what a release is there to change."""
-    changed = {"template", "replicas"} if kind is Kind.DEPLOYMENT else set()
-    return {name: value for name, value in spec.items() if name not in changed}
 
 
 @dataclass(frozen=True)
@@ -97,6 +82,7 @@ class Stage(Raised):
         self.prometheus: Prometheus | None = None
         self.edge: Edge
         self.load: Load | None = None
+        self.other_loads: list[Load] = []
         self.inside: Inside | None = None
         self.guard: Proxy | None = None
         self.controller: Forked | None = None
@@ -107,6 +93,7 @@ class Stage(Raised):
         self.rollouts: Watched[Rollout]
         self._news = threading.Event()
         self.before: Owned = {}
+        """What people have said last of what is theirs."""
         self.counted: dict[int, tuple[Snapshot, Snapshot]] = {}
         """What callers had counted first and last while the candidate had a share."""
         self.scaled_at: list[float] = []
@@ -128,7 +115,7 @@ class Stage(Raised):
         self._metrics()
         self._gate()
         routes = [shop.ingress()] if self.scenario.routed else []
-        self._bring(self._deployment(), shop.service(), *routes, self._rollout())
+        self._bring(self.deployment(), shop.service(), *routes, self._rollout())
         for body in self.scenario.also:
             time.sleep(1.0 if body["kind"] == "Rollout" else 0.0)  # the later one is refused
             self.create(body)
@@ -153,7 +140,10 @@ class Stage(Raised):
     def _bring(self, *bodies: Object) -> None:
         """Have the user's objects come into the cluster."""
         for body in bodies:
-            self.create(body)
+            if self.scenario.applied and body["kind"] != "Rollout":
+                self.apply_server_side(body)
+            else:
+                self.create(body)
 
     def _gate(self) -> None:
         if not self.scenario.gated:
@@ -233,7 +223,8 @@ class Stage(Raised):
         body["spec"] |= self.scenario.rollout
         return body
 
-    def _deployment(self) -> dict[str, Any]:
+    def deployment(self) -> dict[str, Any]:
+        """The target, as its owner has written it."""
         body = shop.deployment("v1")
         if self.scenario.lingers:
             lingers = {"name": "ROLLOUT_SAMPLE_LINGER", "value": f"{self.scenario.lingers:g}"}
@@ -259,6 +250,9 @@ class Stage(Raised):
         if self.scenario.rate > 0:
             plan = Plan(self.edge.url, host=self.host, rate=self.scenario.rate, seconds=240)
             self.load = self._stack.enter_context(Load(plan))
+        for host in self.scenario.others:
+            plan = Plan(self.edge.url, host=host, rate=OTHERS_RATE, seconds=240)
+            self.other_loads.append(self._stack.enter_context(Load(plan)))
         if self.scenario.inside > 0:
             inside = Inside(self.cluster, self.namespace, self.scenario.inside)
             self.inside = self._stack.enter_context(inside)
@@ -280,7 +274,7 @@ class Stage(Raised):
 
         A held write may wait for a person's command, and a call ends with the lease.
         """
-        return "3" if self.scenario.killed and self.gate is None else "15"
+        return "3" if self.scenario.killed and not self.scenario.waits else "15"
 
     def stop_controller(self) -> int | None:
         """Stop it as Kubernetes does, once it runs; gives its exit code."""
@@ -331,8 +325,11 @@ class Stage(Raised):
         """Change an object by a merge patch."""
         return self.cluster.apply(Patch(kind, self.namespace, name, PatchType.MERGE, body))
 
-    def apply_server_side(self, body: Object) -> None:
-        """Apply an object as its owner does who uses server-side apply."""
+    def apply_server_side(self, body: Object, *, force: bool = True) -> None:
+        """Apply an object as its owner does who uses server-side apply.
+
+        Without `force` it is refused where somebody else has said something else.
+        """
         kinds = {kind.value.kind: kind.value for kind in Kind}
         resource = kinds[body["kind"]]
         root = f"apis/{resource.group}" if resource.group else "api"
@@ -340,7 +337,7 @@ class Stage(Raised):
         verify = ssl.create_default_context(cafile=self.server.ca_file)
         answer = httpx.patch(
             f"{self.server.url}/{path}/{body['metadata']['name']}",
-            params={"fieldManager": "deploy", "force": "true"},
+            params={"fieldManager": "deploy", "force": str(force).lower()},
             content=json.dumps(body),
             headers={
                 "Authorization": f"Bearer {self.server.token}",
@@ -354,12 +351,7 @@ class Stage(Raised):
 
     def users(self) -> Owned:
         """What the user has said of each object of theirs, and may expect to find again."""
-        found: Owned = {}
-        for kind in (Kind.SERVICE, Kind.INGRESS, Kind.DEPLOYMENT):
-            for obj in self.cluster.list(kind, self.namespace).items:
-                own = (obj["metadata"].get("labels"), annotations(obj), said(kind, obj["spec"]))
-                found[kind.value.kind, obj["metadata"]["name"]] = own
-        return found
+        return owned(self.cluster, self.namespace)
 
     def renew_token(self, token: str) -> None:
         """Have the guard of Prometheus ask for another token, and put it into the Secret."""
@@ -376,10 +368,15 @@ class Stage(Raised):
         else:
             self.patch(Kind.SECRET, "prometheus", {"data": body["data"]})
 
+    def scale(self, replicas: int) -> None:
+        """Have the user ask for another size, which is theirs from then on."""
+        self.patch(Kind.DEPLOYMENT, "web", {"spec": {"replicas": replicas}})
+        self.before[TARGET]["spec"]["replicas"] = replicas
+
     def scale_down(self, replicas: int) -> None:
         """Have the user take pods away while they serve."""
         self.scaled_at.append(time.time())
-        self.patch(Kind.DEPLOYMENT, "web", {"spec": {"replicas": replicas}})
+        self.scale(replicas)
 
     def await_served(self, replicas: int) -> None:
         """Wait until so many pods of the target are available."""

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from rollout.resources.words import POD_TEMPLATE_HASH
 from rollout.resources.writes import Kind
 from tests.controlplane.access import Access
 from tests.scenarios.commits import (
@@ -21,6 +20,7 @@ from tests.scenarios.commits import (
     releases,
     tag_of,
 )
+from tests.scenarios.owned import held, with_image
 from tests.scenarios.stage import Server, Stage
 from tests.scenarios.test_scenarios import emulator, real, told
 
@@ -100,21 +100,17 @@ def said(stage: Stage) -> str:
 
 
 def check_target(case: Commits, stage: Stage) -> None:
-    """The Deployment is as its owner has it, and nothing of ours is left but its pause."""
-    target = stage.get(Kind.DEPLOYMENT, "web")
-    assert target is not None
-    assert image(target).rpartition(":")[2] == case.template
-    assert bool(target["spec"].get("paused")) == case.paused
+    """Everything is as its owner has it, and nothing of ours is left but the target's pause.
+
+    While it lasts, its Rollout is kept from going: that would leave the target paused for ever.
+    """
+    assert stage.users() == with_image(stage.before, case.template, paused=case.paused)
+    keeps = case.paused and case.says is not None
+    assert held(stage.cluster, stage.namespace) == (["Rollout/web"] if keeps else [])
     sets = stage.cluster.list(Kind.REPLICA_SET, stage.namespace).items
     assert [image(one).rpartition(":")[2] for one in sets if one["spec"]["replicas"]] == [
         case.serves
     ]
-    for kind in (Kind.DEPLOYMENT, Kind.SERVICE, Kind.INGRESS):
-        names = [one["metadata"]["name"] for one in stage.cluster.list(kind, stage.namespace).items]
-        assert names == ["web"]
-    service = stage.get(Kind.SERVICE, "web")
-    assert service is not None
-    assert POD_TEMPLATE_HASH not in service["spec"]["selector"]
 
 
 def image(obj: object) -> str:

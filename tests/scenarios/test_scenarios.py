@@ -5,13 +5,15 @@ may be lost, everything that the user owned must be back, and the timeline must 
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from rollout.engine.earlier import RESTARTED
 from rollout.kube.client import HttpCluster
 from rollout.kube.errors import AlreadyExists
 from rollout.resources.crd import definitions
@@ -23,6 +25,7 @@ from rollout.sandbox.load.tally import NO_VERSION
 from tests.controlplane.access import Access
 from tests.install.installed import ACCOUNT, account_token, give_rights, install_rights
 from tests.scenarios.deeds import carry_out, holds
+from tests.scenarios.owned import TARGET, Owned, held, with_image
 from tests.scenarios.scenario import Scenario, scenarios
 from tests.scenarios.stage import Server, Stage
 
@@ -33,6 +36,7 @@ CONTROL_SECONDS = 2.0
 CHANCE = 10
 """How many more requests than twice the control's may be lost: the stopping pods get about 30 a
 second, so this is a third of a second by which the edge may hear of them later."""
+NEARLY = timedelta(seconds=10)
 UNSENT = timedelta(seconds=3)
 """Events wait for nobody, and are sent by a thread of their own: these may die with it."""
 HOLDS = {"NoData": "no_data", "Error": "provider_error"}
@@ -113,7 +117,8 @@ def play(stage: Stage) -> None:
     if scenario.scaled:
         scale_down_alone(stage)
     stage.start_controller()
-    started = stage.cli("start", scenario.version, "--rollout", "web", "--reason", "scenario")
+    said = ("--rollout", "web", "--reason", "scenario", *scenario.options)
+    started = stage.cli("start", scenario.version, *said)
     if scenario.refused is not None:
         assert (started.returncode, stage.release()) == (1, None), started.stdout + started.stderr
         assert scenario.refused in started.stderr
@@ -201,6 +206,7 @@ def check_end(stage: Stage, release: Release, highest: int) -> None:
     code = stage.cli("status", release.metadata.name, "--exit-code").returncode
     assert code == ends.exit, told(release)
     check_held(stage, release)
+    assert image_of(status.displaced_edit) == stage.scenario.displaced, told(release)
     verdict = status.verdict
     said = f"{status.message} {verdict.reason if verdict else ''}"
     assert all(text in said for text in stage.scenario.says), said
@@ -208,6 +214,13 @@ def check_end(stage: Stage, release: Release, highest: int) -> None:
     missing = [word for word in stage.scenario.tells if word not in words]
     assert not missing, f"the timeline lacks {missing}\n{told(release)}"
     assert highest <= stage.scenario.highest, told(release)
+
+
+def image_of(template: Mapping[str, Any] | None) -> str | None:
+    """Tag of what a pod template runs."""
+    if template is None:
+        return None
+    return str(template["spec"]["containers"][0]["image"]).rpartition(":")[2]
 
 
 def check_held(stage: Stage, release: Release) -> None:
@@ -268,6 +281,7 @@ def check_requests(stage: Stage) -> None:
         stage.inside.stop()
         assert stage.inside.lost == []
         assert stage.inside.sent > 5 * stage.scenario.inside
+    check_others(stage)
     if stage.load is None:
         return
     stage.load.stop()
@@ -281,6 +295,16 @@ def check_requests(stage: Stage) -> None:
         assert requests.count(stage.scenario.version).total == 0
     check_versions(stage, requests)
     check_scale_down(stage, requests)
+
+
+def check_others(stage: Stage) -> None:
+    """Who comes by another host gets the same versions, and every answer."""
+    for load in stage.other_loads:
+        load.stop()
+        requests = load.tally.snapshot()
+        assert not requests.lost, [f"{one.at:.3f}: {one.detail}" for one in requests.lost[:5]]
+        assert requests.answered == requests.sent
+        assert set(requests.by_version) == {"v1", stage.scenario.version}
 
 
 def check_versions(stage: Stage, requests: Snapshot) -> None:
@@ -319,14 +343,20 @@ def check_given_back(stage: Stage) -> None:
     deadline = time.monotonic() + 10
     while stage.get(Kind.DEPLOYMENT, "web-candidate") and time.monotonic() < deadline:
         time.sleep(0.05)
-    owned = stage.users()
-    if stage.scenario.edited:
-        target = owned.pop(("Deployment", "web"))
-        before = stage.before.pop(("Deployment", "web"))
-        assert target[2] == {**before[2], "paused": True}
-    assert owned == stage.before
-    target = stage.get(Kind.DEPLOYMENT, "web")
-    assert target is not None
-    image = target["spec"]["template"]["spec"]["containers"][0]["image"]
-    expected = stage.scenario.version if stage.scenario.ends.phase == "Succeeded" else "v1"
-    assert image.rpartition(":")[2] == (stage.scenario.image or expected)
+    found, scenario = stage.users(), stage.scenario
+    if scenario.restarted:
+        take_out_restart(found, stage)
+    shipped = scenario.version if scenario.ends.phase == "Succeeded" else "v1"
+    wanted = with_image(stage.before, scenario.image or shipped, paused=scenario.edited)
+    assert found == wanted
+    assert held(stage.cluster, stage.namespace) == []
+
+
+def take_out_restart(found: Owned, stage: Stage) -> None:
+    """A restart is told by when it was asked for, in the pod template and nowhere else."""
+    release = stage.release()
+    assert release is not None
+    assert release.metadata.creation_timestamp is not None
+    notes = found[TARGET]["spec"]["template"]["metadata"]["annotations"]
+    asked = datetime.fromisoformat(notes.pop(RESTARTED))
+    assert abs(release.metadata.creation_timestamp - asked) < NEARLY
