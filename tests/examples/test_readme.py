@@ -93,10 +93,8 @@ def test_every_command_of_the_page_does_what_it_says(
 def there_and_back(person: Person, service: Service, ask: str) -> None:
     """Type the page's commands for staging, for an environment that may be another."""
     name = service.overlay.name
-    ship, back = (
-        command(PAGE, f"./scripts/{script} staging").replace("staging", name)
-        for script in ("deploy.sh", "rollback.sh")
-    )
+    ship = command(PAGE, "./scripts/deploy.sh staging").replace("staging", name)
+    back = command(PAGE, "./scripts/rollback.sh staging").replace("staging", name)
     assert "releasing v1.2.4" in types(person, ship + ask)
     assert service.serves() == "v1.2.4"
     types(person, back)

@@ -280,7 +280,7 @@ def test_a_watch_that_is_left_before_its_end_is_closed(
 
     reflector = Reflector(kept, Kind.SERVICE, "shop", listen, back_off=QUICK)
     reflector.start()
-    wait(lambda: server.count("watch"))
+    wait(lambda: hasattr(kept, "watched"))
     server.put(f"{SERVICES}/b")
     wait(lambda: inspect.getgeneratorstate(kept.watched) == inspect.GEN_CLOSED)
     reflector.stop()
