@@ -27,7 +27,7 @@ STAMP = VENV / "requirements.sha256"
 SYSTEM = "controlplane or system"
 SWEEP = "sweep"
 SPREAD = ("--dist", "worksteal")  # long tests must not wait behind each other
-UNIT = ("-n", "3", "-p", "no:schemathesis", "--ignore=tests/server/test_schema.py")
+UNIT = ("-n", "4", "-p", "no:schemathesis", "--ignore=tests/server/test_schema.py")
 """That file and its plugin take seconds to be read, in each process."""
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],

@@ -92,7 +92,7 @@ def test_start_makes_a_rollout_that_is_blue_green(cluster: HttpCluster, run: Run
     done = run("start", "v2", "--strategy", "blue-green")
     assert done.returncode == 0, done.stderr
     assert "shares are made by pods" not in done.stdout
-    assert "assumed: strategy blue-green with its defaults" in done.stdout
+    assert "note: strategy blue-green with its defaults" in done.stdout
     rollout = Rollout.model_validate(cluster.get(Kind.ROLLOUT, "default", "web"))
     assert rollout.spec.strategy == Strategy(blue_green=BlueGreen())
     assert len(cluster.list(Kind.RELEASE, "default").items) == 1

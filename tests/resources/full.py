@@ -130,12 +130,12 @@ ROLLOUTS: Final = tuple(
 )
 ASKED: Final[dict[str, Any]] = {
     "fast": False,
-    "by": "ana",
+    "by": "admin",
     "reason": "new prices",
     "action": {
         "id": "a1",
         "type": "pause",
-        "by": "ana",
+        "by": "admin",
         "reason": "to look",
         "at": "2026-01-01T00:00:00Z",
     },

@@ -107,10 +107,17 @@ def concerns(cause: Cause, field: str) -> bool:
     return f"{field}.".startswith(f"{cause.field}.") or field.startswith(f"{cause.field}[")
 
 
-@pytest.mark.parametrize("case", BROKEN, ids=str)
-def test_the_models_refuse_it_as_well(case: Broken) -> None:
-    with pytest.raises(ValidationError):
-        MODELS[case.body["kind"]].model_validate(case.body)
+def test_the_models_refuse_them_all_as_well() -> None:
+    assert [str(case) for case in BROKEN if is_taken(case.body)] == []
+
+
+def is_taken(body: Object) -> bool:
+    """Whether our models find nothing wrong with an object."""
+    try:
+        MODELS[body["kind"]].model_validate(body)
+    except ValidationError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("number", range(len(FULL)))

@@ -96,7 +96,8 @@ class Stage(Raised):
         """What people have said last of what is theirs."""
         self.counted: dict[int, tuple[Snapshot, Snapshot]] = {}
         """What callers had counted first and last while the candidate had a share."""
-        self.scaled_at: list[float] = []
+        self.scaled_down: list[tuple[float, float]] = []
+        """When people took pods away, and when the edge had heard of it (unix seconds)."""
         """When a user scaled the target down, in seconds since the epoch."""
         self.killed_at: list[datetime] = []
         self._log = folder / "controller.log"
@@ -375,8 +376,11 @@ class Stage(Raised):
 
     def scale_down(self, replicas: int) -> None:
         """Have the user take pods away while they serve."""
-        self.scaled_at.append(time.time())
+        asked = time.time()
         self.scale(replicas)
+        self.await_served(replicas)
+        self.edge.settle()
+        self.scaled_down.append((asked, time.time()))
 
     def await_served(self, replicas: int) -> None:
         """Wait until so many pods of the target are available."""

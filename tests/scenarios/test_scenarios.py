@@ -32,6 +32,8 @@ from tests.scenarios.stage import Server, Stage
 pytestmark = [pytest.mark.system, pytest.mark.timeout(150)]
 ALL = scenarios()
 CONTROL_SECONDS = 2.0
+IN_FLIGHT = 0.5
+"""Seconds that a request may have been on its way when the edge heard of it."""
 """Requests that are lost later than this after a scale-down are not lost by it."""
 CHANCE = 10
 """How many more requests than twice the control's may be lost: the stopping pods get about 30 a
@@ -309,33 +311,25 @@ def check_others(stage: Stage) -> None:
 
 def check_versions(stage: Stage, requests: Snapshot) -> None:
     """Nobody but the stable version and the released one ever answered (I8)."""
-    unanswered = {NO_VERSION} if stage.scaled_at else set()
+    unanswered = {NO_VERSION} if stage.scaled_down else set()
     assert set(requests.by_version) - unanswered <= {"v1", stage.scenario.version}
 
 
 def check_scale_down(stage: Stage, requests: Snapshot) -> None:
     """A user's scale-down in mid-release loses no more than the same one did without us."""
-    if not stage.scaled_at:
+    if not stage.scaled_down:
         return
     control, *during = [
-        sum(0 <= outcome.at - moment < CONTROL_SECONDS for outcome in requests.lost)
-        for moment in stage.scaled_at
+        sum(0 <= outcome.at - asked < CONTROL_SECONDS for outcome in requests.lost)
+        for asked, _ in stage.scaled_down
     ]
     assert len(during) == 1
     assert during[0] <= 2 * control + CHANCE, f"{during[0]} lost, and {control} without us"
 
 
 def by_scale_down(stage: Stage, at: float) -> bool:
-    """Whether a request fell into the time in which the edge has not heard of a scale-down yet.
-
-    That time is taken from the control: the same scale-down before the release, without us.
-    """
-    if not stage.scaled_at or stage.load is None:
-        return False
-    control = stage.scaled_at[0]
-    lost = [outcome.at - control for outcome in stage.load.tally.snapshot().lost]
-    heard = max((after for after in lost if 0 <= after < CONTROL_SECONDS), default=0.0)
-    return any(0 <= at - moment <= heard + 0.5 for moment in stage.scaled_at)
+    """Whether a request fell into the time in which the edge has not heard of a scale-down yet."""
+    return any(asked <= at <= heard + IN_FLIGHT for asked, heard in stage.scaled_down)
 
 
 def check_given_back(stage: Stage) -> None:

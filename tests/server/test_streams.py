@@ -173,12 +173,16 @@ def test_a_cluster_that_is_away_ends_no_stream(quick: Rig) -> None:
         assert json.loads(next(events).data)["status"]["message"] == "back"
 
 
-def change(number: int, space: str) -> Change:
-    """A change as a reflector tells it, with a release that takes room."""
+MORE_THAN_FITS = 8_000_000
+"""Bytes: more than the kernel keeps for a reader that reads nothing; one event is enough."""
+
+
+def change(number: int, space: str, size: int = 100_000) -> Change:
+    """A change as a reflector tells it, with a release that takes room (bytes)."""
     new = {
         **build.release(),
         "metadata": {"name": "web-v2", "namespace": space, "resourceVersion": str(10**6 + number)},
-        "status": {"message": "x" * 100_000},
+        "status": {"message": "x" * size},
     }
     return Change(Kind.RELEASE, ChangeType.MODIFIED, space, "web-v2", None, new)
 
@@ -193,7 +197,7 @@ def test_a_reader_that_reads_nothing_is_cut_off(quick: Rig) -> None:
         until(lambda: quick.count("streams") == 1, "the stream is open")
         end = time.monotonic() + 15
         for number in itertools.count():
-            quick.api.hear(change(number, quick.space))
+            quick.api.hear(change(number, quick.space, MORE_THAN_FITS))
             if quick.count("streams") == 0:
                 break
             assert time.monotonic() < end, "the reader was not cut off"
