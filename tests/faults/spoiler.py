@@ -49,6 +49,8 @@ class Spoiler(Gate):
     fault: Fault | None = None
     asked: list[tuple[float, str]] = field(default_factory=list)
     """When each request came, and what it was: list (any read), watch, or the method of a write."""
+    struck: int = 0
+    """Answers that the fault has made others of."""
     moved: threading.Event = field(default_factory=threading.Event)
     """Set to have the faults strike that wait for a moment."""
     away: bool = False
@@ -73,7 +75,9 @@ class Spoiler(Gate):
         connection, answer = super().pass_on(asked, headers)
         self._upstream_open.append(connection)
         if self.fault is not None:
-            answer = self.fault(self, asked, answer)
+            spoiled = self.fault(self, asked, answer)
+            self.struck += spoiled is not answer
+            answer = spoiled
         return connection, answer
 
     def count(self, verb: str) -> int:

@@ -110,6 +110,7 @@ def test_a_watch_that_says_nothing_is_given_up_when_its_time_is_over(
     proxy.fault = spoiler.says_nothing
     follower = follow(watch_seconds=1)
     follower.start()
+    follower.wait(lambda: proxy.struck)
     follower.move()
     proxy.fault = None
     took = follower.wait(follower.agrees)

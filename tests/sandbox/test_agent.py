@@ -93,8 +93,9 @@ def test_an_image_with_a_dial_that_cannot_be_read_says_so(shop: Shop) -> None:
 
 def test_a_pod_whose_image_has_no_name_waits_as_on_a_kubelet(shop: Shop) -> None:
     shop.create(deployment("v1/", replicas=1))
-    waiting = until(
-        lambda: (container(only_pod(shop)).get("state") or {}).get("waiting"), "it waits"
-    )
-    assert waiting["reason"] == "InvalidImageName"
-    assert "invalid reference format" in waiting["message"]
+
+    def waiting() -> dict[str, str]:
+        return (container(only_pod(shop)).get("state") or {}).get("waiting") or {}
+
+    until(lambda: waiting().get("reason") == "InvalidImageName", "the kubelet's word")
+    assert "invalid reference format" in waiting()["message"]
