@@ -65,10 +65,10 @@ def lint(
         cluster = options.cluster()
         space = options.space(cluster)
         count, problems = lint_cluster(cluster, space)
-        what = f"policies of namespace {space}"
+        what = f"{'policy' if count == 1 else 'policies'} of namespace {space}"
     else:
         texts = [(read(file), str(file)) for file in files]
-        count, what = len(texts), "files"
+        count, what = len(texts), "file" if len(texts) == 1 else "files"
         problems = [problem for text, name in texts for problem in lint_text(text, name)]
     if for_programs(options.output):
         dump([vars(problem) for problem in problems], options.output)

@@ -40,7 +40,8 @@ def test_the_ready_policies_have_nothing_wrong() -> None:
     assert len(READY) >= 2
     done = offline("lint", *READY)
     assert done.returncode == 0, done.stdout
-    assert "nothing is wrong" in done.stdout
+    assert done.stdout == f"{len(READY)} files: nothing is wrong\n"
+    assert offline("lint", READY[0]).stdout == "1 file: nothing is wrong\n"
 
 
 def test_lint_lists_every_problem_and_fails(tmp_path: Path) -> None:

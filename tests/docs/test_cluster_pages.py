@@ -118,3 +118,46 @@ def check_removal(administrator: Person, plane: Access) -> None:
     assert plane.kubectl(*kinds).stdout
     types(administrator, command("docs/install.md", "rollout uninstall --yes"))
     assert plane.kubectl(*kinds).stdout == ""
+
+
+REFERENCE: Final = "docs/reference/cli.md"
+
+
+def test_the_examples_of_the_reference_install_look_and_remove(
+    administrator: Person, plane: Access
+) -> None:
+    assert "created" in types(administrator, command(REFERENCE, "rollout crds | kubectl"))
+    types(administrator, command(REFERENCE, "rollout install --image"))
+    await_kinds(plane)
+    looked = administrator.types(command(REFERENCE, "rollout doctor --as-controller"))
+    assert "may do all that the controller does" in looked.stdout
+    assert looked.returncode == 1, "no kubelet runs the controller's pods here"
+    assert "Nothing was done" in types(administrator, command(REFERENCE, "rollout uninstall"))
+    assert installed(plane)
+    types(administrator, command(REFERENCE, "rollout uninstall --yes"))
+    check_gone(plane)
+    types(administrator, command(REFERENCE, "rollout install --watch-namespace"))
+    await_kinds(plane)
+    assert "rolebinding.rbac.authorization.k8s.io/rollout-controller" in ours(plane, "shop")
+    types(administrator, command(REFERENCE, "rollout uninstall --roll-back"))
+    check_gone(plane)
+    types(administrator, command(REFERENCE, "rollout install --with"))
+    also = {"networkpolicy.networking.k8s.io", "servicemonitor.monitoring.coreos.com"}
+    assert also <= {name.partition("/")[0] for name in ours(plane, "rollout-system")}
+
+
+def installed(plane: Access) -> list[str]:
+    """Give what a cluster keeps of ours, for all namespaces."""
+    found = plane.kubectl("get", "crd,namespace,clusterrole", "-o", "name")
+    return [name for name in found.stdout.split() if "rollout.dev" in name or "rollout-" in name]
+
+
+def check_gone(plane: Access) -> None:
+    until(lambda: installed(plane) == [], "all of it is gone")
+
+
+def ours(plane: Access, namespace: str) -> list[str]:
+    """Give what bears our label in a namespace."""
+    kinds = "rolebinding,networkpolicy,servicemonitor"
+    label = ("-l", "app.kubernetes.io/part-of=rollout")
+    return plane.kubectl("get", kinds, *label, "-o", "name", namespace=namespace).stdout.split()

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.person import blocks
+from tests.person import blocks, command
 from tests.sandbox.practice import until
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
+UP = command("docs/reference/cli.md", "rollout sandbox up")
 SET_UP, *BLOCKS = blocks(PAGE)
 SAID = (
     ("gemini-agent", "v1.0.0"),
@@ -42,7 +43,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     environment = {**os.environ, "HOME": str(tmp_path), "PATH": path, "NO_COLOR": "1"}
     with (tmp_path / "first-terminal").open("wb") as log:
         first = subprocess.Popen(
-            [str(programs / "rollout"), "sandbox", "up"], env=environment, stdout=log, stderr=log
+            ["bash", "-c", f"exec {UP}"], env=environment, stdout=log, stderr=log
         )
     said = tmp_path / "first-terminal"
     until(lambda: "The practice cluster is up" in said.read_text(), "the cluster is up", 60)
@@ -55,7 +56,7 @@ def test_the_first_terminal_installs_and_starts_what_the_readme_does() -> None:
     readme = (PAGE.parents[1] / "README.md").read_text()
     install, start = SET_UP.splitlines()
     assert install in readme
-    assert start == ".venv/bin/rollout sandbox up"
+    assert start == f".venv/bin/{UP}"
 
 
 def test_every_command_does_what_the_page_says(environment: dict[str, str]) -> None:

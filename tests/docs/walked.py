@@ -36,6 +36,12 @@ BY_COMMAND: Final[Mapping[str, tuple[str, ...]]] = {
         "tests.system.test_readme",
     ),
     "docs/performance.md": ("tests.bench.test_fleet",),
+    "docs/reference/cli.md": (
+        "tests.docs.test_cluster_pages",
+        "tests.docs.test_examples",
+        "tests.docs.test_tutorial",
+        "tests.system.test_readme",
+    ),
     "manifests/examples/gemini-agent/README.md": ("tests.examples.test_readme",),
 }
 """Pages whose commands modules take one by one: `command(PAGE, BEGINNING)`."""
@@ -48,10 +54,6 @@ ELSEWHERE: Final[Mapping[str, tuple[str, str]]] = {
     "docs/moving-from-flagger.md": (
         "tests.docs.test_moving",
         "each is what `rollout convert` prints, as tests.convert.test_cutover types it",
-    ),
-    "docs/reference/cli.md": (
-        "tests.docs.test_commands",
-        "the examples of help texts, each for another cluster: all are parsed, with their options",
     ),
 }
 """Pages that a module looks at in another way, and why."""

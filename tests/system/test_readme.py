@@ -24,6 +24,7 @@ def test_the_first_command_of_the_readme_shows_the_demo(tmp_path: Path) -> None:
         .replace("python3", sys.executable)
     )
     install, _, demo = here.rpartition(" && ")
+    assert demo.endswith(f"/bin/{command('docs/reference/cli.md', 'rollout demo')}")
     subprocess.run(install, shell=True, cwd=ROOT, check=True, timeout=200)  # noqa: S602
     began = time.monotonic()
     shown = on_terminal(["sh", "-c", demo], cwd=tmp_path, seconds=130)
