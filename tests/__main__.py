@@ -27,8 +27,9 @@ STAMP = VENV / "requirements.sha256"
 SYSTEM = "controlplane or system"
 SWEEP = "sweep"
 SPREAD = ("--dist", "worksteal")  # long tests must not wait behind each other
-UNIT = ("-n", "4", "-p", "no:schemathesis", "--ignore=tests/server/test_schema.py")
-"""That file and its plugin take seconds to be read, in each process."""
+SCHEMA = "tests/server/test_schema.py"
+PLAIN = ("-p", "no:schemathesis", f"--ignore={SCHEMA}")
+"""That file and its plugin take seconds to be read, in each process: it has one of its own."""
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
@@ -47,11 +48,19 @@ def main() -> int:
     try:
         for name, command in CHECKS.items():
             run(name, [str(VENV / "bin" / command[0]), *command[1:]])
-        run("unit tests", [*_pytest(), *UNIT, *SPREAD, "-m", f"not ({SYSTEM} or {SWEEP})"])
+        run(
+            "unit tests",
+            [*_pytest(), "-n", "4", *PLAIN, *SPREAD, "-m", f"not ({SYSTEM} or {SWEEP})"],
+        )
         if build is not None:
-            with aside("every crash point", [*_pytest(), "-n", "2", "-m", SWEEP]):
+            crashes = ["nice", "-n", "19", *_pytest(), "-n", "2", *PLAIN, "-m", SWEEP]
+            with (
+                aside("every crash point", crashes),
+                aside("the API by its schema", [*_pytest(), SCHEMA]),
+            ):
                 _await_build(build)
-                run("real parts", [*_pytest(), "-n", arguments.workers, *SPREAD, "-m", SYSTEM])
+                workers = ("-n", arguments.workers, *PLAIN, *SPREAD)
+                run("real parts", [*_pytest(), *workers, "-m", SYSTEM])
     finally:
         if build is not None and build.poll() is None:
             build.terminate()
@@ -109,11 +118,11 @@ def _pytest() -> list[str]:
 
 @contextmanager
 def aside(name: str, command: list[str]) -> Iterator[None]:
-    """Run a check in the time that others leave over; its output comes when both are done."""
+    """Run a check beside others; its output comes when both are done."""
     started = time.monotonic()
     with TemporaryFile() as output:
         check = subprocess.Popen(
-            ["nice", "-n", "19", *command],
+            command,
             cwd=ROOT,
             env=_environment(),
             stdout=output,
@@ -144,7 +153,10 @@ def run(name: str, command: list[str]) -> None:
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
+    """Give this environment, with our programs first, and modules compiled once, not by each."""
+    path = f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PATH": path}
 
 
 if __name__ == "__main__":

@@ -89,9 +89,9 @@ class Record:
         return self._apply(release, patch)
 
     def _succeeded(self, before: Object, plan: Plan, outcome: Outcome) -> Recorded:
-        release = outcome.objects.release
-        status = _reconciled(plan.status, self._now())
-        patch = status_patch(release, status)
+        objects, status = outcome.objects, _reconciled(plan.status, self._now())
+        release = objects.release
+        patch = status_patch(release, objects.parsed.status, status)
         due = None if patch is None else self._worth.wait(release, status, busy=outcome.written > 0)
         if patch is None or due is not None:
             written = Recorded(release, due=due)

@@ -42,7 +42,9 @@ def untracked(template: Template) -> dict[str, Any]:
 
 def same(one: Template | None, other: Template | None) -> bool:
     """Whether two pod templates ask for the same pods."""
-    return one is not None and other is not None and bare(one) == bare(other)
+    if one is None or other is None:
+        return False
+    return one == other or bare(one) == bare(other)
 
 
 def fingerprint(template: Template) -> str:

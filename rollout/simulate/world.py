@@ -157,6 +157,7 @@ class World:
         self.forgiven: set[str] = set()
         self.before_write: Callable[[], None] = _nothing
         self.after_write: Callable[[Action], None] = _nothing
+        self._read: dict[str, tuple[Object, Release]] = {}
         self.watching = False
         self.namespace_terminating = False
         for body in objects:
@@ -172,7 +173,7 @@ class World:
         twin.cluster = self.cluster.fork(twin._now)  # noqa: SLF001 - a copy of our own
         twin.kubelet = VirtualKubelet(twin.cluster, self.behaviour)
         twin.sight, twin.done = self.sight.fork(), list(self.done)
-        twin.forgiven = set(self.forgiven)
+        twin.forgiven, twin._read = set(self.forgiven), dict(self._read)  # noqa: SLF001
         twin.before_write = twin.after_write = _nothing
         return twin
 
@@ -214,14 +215,27 @@ class World:
     def release(self, name: str) -> Release | None:
         """Read a release; None when it is gone."""
         found = self.get(Kind.RELEASE, name)
-        return None if found is None else Release.model_validate(found)
+        return None if found is None else self._parsed(found)
+
+    def releases(self) -> list[Release]:
+        """Read all releases."""
+        return [self._parsed(raw) for raw in self.all(Kind.RELEASE)]
+
+    def _parsed(self, raw: Object) -> Release:
+        """Give the model of a Release; each of its states is read once."""
+        name = str(raw["metadata"]["name"])
+        known, release = self._read.get(name, (None, None))
+        if release is None or known is not raw:
+            release = Release.model_validate(raw)
+            self._read[name] = raw, release
+        return release
 
     def objects(self, name: str) -> Objects | None:
         """Read all that one pass looks at."""
         raw = self.get(Kind.RELEASE, name)
         if raw is None:
             return None
-        release = Release.model_validate(raw)
+        release = self._parsed(raw)
         rollouts = self.all(Kind.ROLLOUT)
         mine = next((r for r in rollouts if r["metadata"]["name"] == release.spec.rollout), None)
         verdict = self.judge.verdict(release.status, self.time)
@@ -270,7 +284,7 @@ class World:
     def _record(self, objects: Objects, made: Plan) -> tuple[Objects, int]:
         if self.get(Kind.RELEASE, str(objects.release["metadata"]["name"])) is None:
             return objects, 0
-        known = Release.model_validate(objects.release).status
+        known = objects.parsed.status
         if known == made.status:
             return objects, 0
         return self._carry_out(Enter(made.status), objects)
@@ -315,8 +329,8 @@ class World:
         end = self.time + patience
         while not until():
             if self.time > end:
-                said = [Release.model_validate(r).status for r in self.all(Kind.RELEASE)]
-                raise TimeoutError(f"still {[(s.phase, s.message) for s in said]}")
+                said = [(one.status.phase, one.status.message) for one in self.releases()]
+                raise TimeoutError(f"still {said}")
             written, moments = self.one_round(rollout)
             if not written:
                 self._sleep(moments)
@@ -334,8 +348,9 @@ class World:
 
     def _open(self, rollout: str) -> list[str]:
         """Name the releases that have not ended, the one that runs first."""
-        found = [Release.model_validate(r) for r in self.all(Kind.RELEASE)]
-        open_ = [r for r in found if r.spec.rollout == rollout and not r.status.phase.ended]
+        open_ = [
+            r for r in self.releases() if r.spec.rollout == rollout and not r.status.phase.ended
+        ]
         open_.sort(key=lambda r: (str(r.metadata.creation_timestamp), r.metadata.name))
         open_.sort(key=lambda r: r.status.phase is Phase.PENDING)
         return [r.metadata.name for r in open_]
@@ -343,7 +358,7 @@ class World:
     def take_over(self, name: str, epoch: str) -> None:
         """Begin as a new leader does: stamp the objects of a release that has begun."""
         objects = self.objects(name)
-        if objects is not None and not Release.model_validate(objects.release).status.phase.ended:
+        if objects is not None and not objects.parsed.status.phase.ended:
             for patch in stamps(objects, epoch):
                 self.cluster.apply(patch)
             self.kubelet.quiesce()

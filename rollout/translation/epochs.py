@@ -29,7 +29,7 @@ def stamps(objects: Objects, epoch: str) -> tuple[Patch, ...]:
     A release that is Pending has written to nothing but itself, and what it writes next is its
     own status: the stamp on it alone stops all that would follow.
     """
-    release = Release.model_validate(objects.release)
+    release = objects.parsed
     value = f"{epoch} {release.metadata.uid}"
     found = [(Kind.RELEASE, objects.release)]
     if release.status.phase is not Phase.PENDING:

@@ -5,10 +5,12 @@ resourceVersion that the server has by then.
 """
 
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, Final, Self
 
 from rollout.analysis.verdict import ReleaseVerdict
 from rollout.resources.objects import name_of
+from rollout.resources.release import Release
 from rollout.resources.writes import Object
 
 _LISTS: Final = {
@@ -45,6 +47,11 @@ class Objects:
     def namespace(self) -> str:
         """Return the namespace that all this is in."""
         return str(self.release["metadata"]["namespace"])
+
+    @cached_property
+    def parsed(self) -> Release:
+        """Return the release as a model: many ask, and reading it costs more than what they do."""
+        return Release.model_validate(self.release)
 
     def named(self, what: str, name: str) -> Object | None:
         """Find an object of one of the lists by name."""

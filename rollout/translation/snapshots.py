@@ -20,7 +20,7 @@ from rollout.translation.views import Scene, route_view, service_view, side_serv
 
 def snapshot(objects: Objects) -> Snapshot:
     """Turn raw objects into all that a decision may rest on."""
-    release = Release.model_validate(objects.release)
+    release = objects.parsed
     rollout = Rollout.model_validate(objects.rollout) if objects.rollout is not None else None
     resolved = release.status.resolved
     policy, problem = policy_of(objects, release, rollout)

@@ -52,7 +52,7 @@ def _as_tuple(write: Write | None) -> tuple[Write, ...]:
 
 
 def _of_status(action: actions.StatusAction, objects: Objects) -> tuple[Write, ...]:
-    patch = status_patch(objects.release, action.status)
+    patch = status_patch(objects.release, objects.parsed.status, action.status)
     left = unstamped(objects) if action.status.phase.ended else ()
     return (*left, *_as_tuple(patch))
 
@@ -77,9 +77,9 @@ def _of_traffic(action: actions.TrafficAction, objects: Objects) -> tuple[Write,
             assert_never(action)
 
 
-def status_patch(release: Object, status: ReleaseStatus) -> Patch | None:
-    """Write the status whole; None when it says the same already."""
-    if Release.model_validate(release).status == status and "status" in release:
+def status_patch(release: Object, known: ReleaseStatus, status: ReleaseStatus) -> Patch | None:
+    """Write the status whole; None when the one that is known says the same already."""
+    if known == status and "status" in release:
         return None
     return replace_status(Kind.RELEASE, release, status.to_json())
 
@@ -202,7 +202,7 @@ def _of_route(
 
 
 def _settings(objects: Objects) -> Settings:
-    release = Release.model_validate(objects.release)
+    release = objects.parsed
     traffic = release.status.resolved.traffic if release.status.resolved else Traffic()
     return Settings(
         traffic.annotation_prefix,
@@ -231,14 +231,14 @@ def _ready(objects: Objects, release: Release) -> dict[str, int]:
 
 def _saved(objects: Objects, kind: str) -> dict[str, Mapping[str, Any]]:
     """Read what the release wrote down of the user's objects before its first change (I5)."""
-    restore = Release.model_validate(objects.release).status.restore
+    restore = objects.parsed.status.restore
     return {saved.name: saved.fields for saved in restore if saved.kind == kind}
 
 
 def _ours(objects: Objects, what: str, name: str) -> Object | None:
     """Find an object that bears a name of ours, unless it is somebody else's."""
     found = objects.named(what, name)
-    if found is None or made_by(found, Release.model_validate(objects.release)) is Owner.SOMEBODY:
+    if found is None or made_by(found, objects.parsed) is Owner.SOMEBODY:
         return None
     return found
 
@@ -247,7 +247,7 @@ def _hashes(objects: Objects) -> set[str]:
     """Return every hash that this release may have put into a selector."""
     ours = {_target_name(objects), beside(_target_name(objects))}
     owners = {uid_of(d) for d in objects.deployments if name_of(d) in ours}
-    known = Release.model_validate(objects.release).status.hashes
+    known = objects.parsed.status.hashes
     found = {known.stable, known.candidate, known.adopted} - {None}
     for replica_set in objects.replica_sets:
         references = replica_set["metadata"].get("ownerReferences") or []
@@ -269,7 +269,7 @@ def _of_side_service(
 
 
 def _target_name(objects: Objects) -> str:
-    resolved = Release.model_validate(objects.release).status.resolved
+    resolved = objects.parsed.status.resolved
     if resolved is not None:
         return resolved.deployment
     return str(objects.rollout["spec"]["target"]["deployment"]) if objects.rollout else ""

@@ -15,6 +15,8 @@ from typing import Final
 
 PARENT_VARIABLE: Final = "CONTROLPLANE_DIE_WITH"
 """Environment variable by which the control plane program learns whom it must not outlive."""
+COLLECT_LATER: Final = {"GOGC": "300"}
+"""Servers in Go grow to four times their live memory, not twice, for a sixth less of CPU."""
 KILL_TIMEOUT: Final = 10.0
 START_TIMEOUT: Final = 30.0
 
@@ -77,6 +79,6 @@ class ChildProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=bound_environment(),
+                env=bound_environment(COLLECT_LATER),
                 process_group=0,
             )

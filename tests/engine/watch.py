@@ -140,7 +140,7 @@ class Watch:
 
     def one_release_is_active(self) -> None:
         """I6, also of two Rollouts that share a Deployment. No plan of any was held as unsafe."""
-        releases = [Release.model_validate(raw) for raw in self.world.all(Kind.RELEASE)]
+        releases = self.world.releases()
         held = [c.message for one in releases for c in one.status.conditions if is_unsafe(c)]
         assert held == [], f"a plan would have broken a rule: {held}"
         active = [

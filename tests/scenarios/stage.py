@@ -41,8 +41,8 @@ from tests.scenarios.owned import TARGET, Owned, owned
 from tests.scenarios.scenario import Scenario
 from tests.scenarios.watched import GLANCE_SECONDS, M, Watched, age
 
-STEPS: Final = [{"weight": 20, "minDuration": "3s"}, {"weight": 50, "minDuration": "3s"}]
-TIMES: Final = {"bake": "4s", "drain": "1s", "progressDeadline": "20s"}
+STEPS: Final = [{"weight": 20, "minDuration": "2s"}, {"weight": 50, "minDuration": "2s"}]
+TIMES: Final = {"bake": "3s", "drain": "1s", "progressDeadline": "20s"}
 OTHERS_RATE: Final = 20.0
 """Requests a second to each other host."""
 POLICY: Final = {
