@@ -33,10 +33,10 @@ from tests.debian import REDIS
 from tests.examples.service import KEYS
 from tests.examples.trees import EXAMPLE, build
 from tests.foreign import install_foreign
+from tests.forked import Forked
 from tests.install.installed import ROOT, account_token, apply, await_policy
 from tests.person import Person, blocks
 from tests.sandbox.practice import until
-from tests.scenarios.forked import Forked
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.system, pytest.mark.timeout(240)]
 PRODUCTION: Final = "gemini-agents-prod"

@@ -1,6 +1,7 @@
 """The command line as a process and in process, against the practice API server."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from rollout.resources.release import Release
 from rollout.resources.rollout import BlueGreen, PolicyChoice, Rollout, Strategy
 from rollout.resources.writes import Create, Kind, Object, Patch, PatchType
 from rollout.sandbox.apiserver import ApiServer
-from tests import build
+from tests import build, forked
 
 pytestmark = pytest.mark.system
 POLICIES = Path(__file__).parents[2] / "policies"
@@ -45,8 +46,7 @@ def run(server: ApiServer, tmp_path: Path) -> Run:
     kubeconfig = server.write_kubeconfig(tmp_path / "kubeconfig")
 
     def call(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "rollout", "--kubeconfig", str(kubeconfig), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        return forked.run(["--kubeconfig", str(kubeconfig), *arguments], os.environ, timeout=30)
 
     return call
 

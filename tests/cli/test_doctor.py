@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import time
 
 import httpx
@@ -12,7 +11,7 @@ import pytest
 from rollout.kube.client import HttpCluster
 from rollout.report.exit_codes import ExitCode
 from rollout.sandbox.practice import ADDRESSES, PracticeCluster
-from tests import build, shop
+from tests import build, forked, shop
 from tests.cli.test_cli import Run, cluster, create, run, server
 
 __all__ = ["cluster", "run", "server"]
@@ -42,11 +41,7 @@ def test_an_account_that_is_none_is_refused(run: Run) -> None:
 
 
 def rollout(practice: PracticeCluster, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "rollout", *words]
-    environment = {**os.environ, "KUBECONFIG": str(practice.kubeconfig)}
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    return forked.run(words, {**os.environ, "KUBECONFIG": str(practice.kubeconfig)}, timeout=60)
 
 
 def well(practice: PracticeCluster, sentence: str, seconds: float = 150) -> str:

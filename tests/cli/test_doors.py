@@ -17,7 +17,7 @@ from rollout.controller.caches import Caches
 from rollout.report.exit_codes import ExitCode
 from rollout.resources.writes import Delete, Kind, Object
 from rollout.sandbox.apiserver.faults import Faults
-from tests import build
+from tests import build, forked
 from tests.sandbox.practice import until
 from tests.server.rig import Rig
 
@@ -46,9 +46,8 @@ class Way:
 
     def __call__(self, *arguments: str, **environment: str) -> Done:
         """Run a command to its end."""
-        with self.begin(*arguments, **environment) as process:
-            out, err = process.communicate(timeout=50)
-        return Done(process.args, process.returncode, out, err)
+        words = [*self.options, *arguments]
+        return forked.run(words, {**self.environment, **environment}, timeout=50)
 
     def begin(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Run a command."""

@@ -1,14 +1,14 @@
 """People on the real control plane, with the roles that an installation has for them."""
 
+import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from rollout.kube.client import HttpCluster
 from rollout.resources.writes import BY_KIND_NAME, Create
-from tests import build
+from tests import build, forked
 from tests.commands.ward import define_kinds
 from tests.controlplane.access import Access as ControlPlane
 from tests.install.installed import ROOT
@@ -53,5 +53,4 @@ def run_as_bob(
 ) -> subprocess.CompletedProcess[str]:
     """Have bob type a command."""
     kubeconfig = plane.write_kubeconfig(folder / "bob", user="bob", namespace=namespace)
-    command = [sys.executable, "-m", "rollout", *words, "--kubeconfig", str(kubeconfig)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return forked.run([*words, "--kubeconfig", str(kubeconfig)], os.environ, timeout=30)

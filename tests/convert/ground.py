@@ -22,10 +22,10 @@ from tests.controlplane.cluster import ControlPlane
 from tests.controlplane.components import Component
 from tests.convert.kinds import define
 from tests.convert.upstream import ARGO, FLAGGER, folder
+from tests.forked import Forked
 from tests.person import Person
 from tests.programs.program import Program
 from tests.raised import Raised
-from tests.scenarios.forked import Forked
 
 SPACE: Final = "shop"
 RATE: Final = 50

@@ -20,9 +20,9 @@ from rollout.sandbox.processes import end
 from tests.controlplane.access import Access
 from tests.controlplane.components import kubeconfig
 from tests.examples.trees import EXAMPLE, Overlay, Tree, build, one
+from tests.forked import Forked, run
 from tests.install.installed import account_token, apply, give_rights
 from tests.raised import Raised
-from tests.scenarios.forked import Forked, run
 
 RATE: Final = 100
 REGISTRY: Final = "registry.example.com/gemini-agent"

@@ -1,5 +1,6 @@
 """What `rollout install` prints is what Kustomize makes of `manifests/install`."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from rollout.cli.manifests import Extra, objects
+from tests import forked
 from tests.controlplane.build import ensure_built
 from tests.install.installed import MANIFESTS, kustomized
 
@@ -28,8 +30,7 @@ def named(bodies: Sequence[dict[str, Any]]) -> dict[tuple[str, str], dict[str, A
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "rollout", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return forked.run(arguments, os.environ, timeout=30)
 
 
 def printed(*arguments: str) -> list[dict[str, Any]]:

@@ -14,9 +14,9 @@ from rollout.resources.release import Release
 from rollout.resources.writes import Create, Kind
 from tests import build
 from tests.controlplane.access import Access
+from tests.forked import run
 from tests.install.installed import ROOT, install_rights
 from tests.resources.test_policy import read_policy
-from tests.scenarios.forked import run
 
 pytestmark = [pytest.mark.system, pytest.mark.controlplane]
 FILES: Final = sorted((ROOT / "policies").glob("*.yaml"))

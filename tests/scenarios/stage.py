@@ -28,21 +28,20 @@ from rollout.sandbox.load import Load, Plan, Snapshot
 from rollout.sandbox.practice import ADDRESSES
 from rollout.sandbox.processes import end
 from tests import shop
+from tests.forked import Forked, run
 from tests.install.installed import secret_rights
 from tests.prometheus.config import Target
 from tests.prometheus.pods import PodFollower
 from tests.prometheus.proxy import Proxy
 from tests.prometheus.server import Prometheus
 from tests.raised import Raised
-from tests.scenarios.forked import Forked, run
 from tests.scenarios.gate import Gate
 from tests.scenarios.inside import Inside
 from tests.scenarios.owned import TARGET, Owned, owned
 from tests.scenarios.scenario import Scenario
 from tests.scenarios.watched import GLANCE_SECONDS, M, Watched, age
 
-STEPS: Final = [{"weight": 20, "minDuration": "2s"}, {"weight": 50, "minDuration": "2s"}]
-TIMES: Final = {"bake": "3s", "drain": "1s", "progressDeadline": "20s"}
+TIMES: Final = {"drain": "1s", "progressDeadline": "20s"}
 OTHERS_RATE: Final = 20.0
 """Requests a second to each other host."""
 POLICY: Final = {
@@ -218,8 +217,11 @@ class Stage(Raised):
                 "bearerToken": {"secretRef": ref},
             }
         name = "canary" if self.scenario.strategy == "canary" else "blueGreen"
-        steps = {"steps": STEPS} if name == "canary" else {}
-        body["spec"]["strategy"] = {name: {**steps, **TIMES, **self.scenario.spec}}
+        dialled = "-" in self.scenario.version  # bad, and that needs the evidence of a second more
+        least, bake = ("3s", "4s") if dialled else ("2s", "3s")
+        steps = [{"weight": weight, "minDuration": least} for weight in (20, 50)]
+        times = {"bake": bake, **({"steps": steps} if name == "canary" else {}), **TIMES}
+        body["spec"]["strategy"] = {name: {**times, **self.scenario.spec}}
         body["spec"]["policy"] = {"inline": policy}
         body["spec"] |= self.scenario.rollout
         return body

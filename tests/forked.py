@@ -1,8 +1,8 @@
 """Our program as processes that are forked from one which has imported it already.
 
 A fresh interpreter spends 0.9 s of CPU on imports for a controller and 0.4 s for a command, and the
-scenarios start nine hundred of them on two cores. What a fresh one does is tested where few are
-started: tests/cli, tests/install, tests/faults, tests/system.
+tests start two thousand of them on two cores. What a fresh one does is tested where pages are typed
+and where few are started: tests/docs, tests/install, tests/faults, tests/system.
 """
 
 import ctypes
@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -89,6 +90,7 @@ def _become(arguments: Sequence[str], log: str, environment: Mapping[str, str]) 
     _write_to(environment.get(_ERRORS, log), 2)
     os.environ.clear()
     os.environ.update(environment)
+    time.tzset()
     sys.argv = ["rollout", *arguments]
     main()
 
