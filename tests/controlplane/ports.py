@@ -11,6 +11,8 @@ import os
 import random
 import socket
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self
@@ -69,6 +71,16 @@ class PortLease:
             return False
         self._locks.append(lock)
         return True
+
+
+@contextmanager
+def alone_on(*ports: int) -> Iterator[None]:
+    """Hold ports that a page names, once no other test holds one of them."""
+    with ExitStack() as stack:
+        for port in sorted(ports):
+            lock = stack.enter_context((_lock_folder() / str(port)).open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _lock_folder() -> Path:

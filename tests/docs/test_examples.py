@@ -22,6 +22,7 @@ from rollout.report.exit_codes import ExitCode
 from rollout.resources.crd import files
 from rollout.resources.writes import Kind, Object
 from tests import shop
+from tests.controlplane.ports import alone_on
 from tests.convert import CASES
 from tests.docs.desk import Desk, open_desk
 from tests.person import ROOT, Person, command
@@ -103,7 +104,7 @@ def check_looks(desk: Desk) -> None:
         (command(PAGE, "rollout ops port-forward 8080"), "v1.2.3"),
         (command(PAGE, "rollout ops port-forward checkout 9090:http"), "v1.2.4"),
     ):
-        with desk.going_on(script, "leads to") as line:
+        with alone_on(8080, 9090), desk.going_on(script, "leads to") as line:
             answer = httpx.get(f"http://{line.split()[0]}/", trust_env=False)
         assert answer.headers["x-version"] == version
 
@@ -190,10 +191,10 @@ def test_the_controller_runs_at_a_terminal(desk: Desk) -> None:
     desk.practice.stop_controller()
     with running(desk, command(PAGE, "rollout controller")) as started:
         probe(started)
-    with running(desk, command(PAGE, "rollout controller --namespace shop")) as started:
+    with alone_on(8081), running(desk, command(PAGE, "rollout controller --namespace")) as started:
         assert (started["namespace"], started["port"]) == ("shop", 8081)
         probe(started)
-    with running(desk, command(PAGE, "rollout controller --api-port 8080")) as started:
+    with alone_on(8080), running(desk, command(PAGE, "rollout controller --api-port")) as started:
         assert started["api"] == "http://127.0.0.1:8080"
         assert httpx.get(f"{started['api']}/api/v1/openapi.json", trust_env=False).is_success
 
