@@ -15,9 +15,10 @@ import sys
 import time
 import venv
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -29,7 +30,7 @@ SWEEP = "sweep"
 SPREAD = ("--dist", "worksteal")  # long tests must not wait behind each other
 SCHEMA = "tests/server/test_schema.py"
 PLAIN = ("-p", "no:schemathesis", f"--ignore={SCHEMA}")
-"""That file and its plugin take seconds to be read, in each process: it has one of its own."""
+"""Without that file and its plugin, which take seconds to be read, in each process."""
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
@@ -48,24 +49,26 @@ def main() -> int:
     try:
         for name, command in CHECKS.items():
             run(name, [str(VENV / "bin" / command[0]), *command[1:]])
-        run(
-            "unit tests",
-            [*_pytest(), "-n", "4", *PLAIN, *SPREAD, "-m", f"not ({SYSTEM} or {SWEEP})"],
-        )
+        unit = ("-n", "4", *PLAIN, *SPREAD, "-m", f"not ({SYSTEM} or {SWEEP})")
+        run("unit tests", [*_pytest(), *unit])
         if build is not None:
-            crashes = ["nice", "-n", "19", *_pytest(), "-n", "2", *PLAIN, "-m", SWEEP]
-            with (
-                aside("every crash point", crashes),
-                aside("the API by its schema", [*_pytest(), SCHEMA]),
-            ):
-                _await_build(build)
-                workers = ("-n", arguments.workers, *PLAIN, *SPREAD)
-                run("real parts", [*_pytest(), *workers, "-m", SYSTEM])
+            _run_the_rest(build, arguments.workers)
     finally:
         if build is not None and build.poll() is None:
             build.terminate()
     print(f"all checks passed in {time.monotonic() - started:.0f} s", flush=True)
     return 0
+
+
+def _run_the_rest(build: subprocess.Popen[bytes], workers: str) -> None:
+    """Run the tests of real parts, and beside them what needs none that must be built."""
+    beside = {
+        "every place there is": ["nice", "-n", "19", *_pytest(), "-n", "2", *PLAIN, "-m", SWEEP],
+        "the API by its schema": [*_pytest(), SCHEMA],
+    }
+    with aside(beside):
+        _await_build(build)
+        run("real parts", [*_pytest(), "-n", workers, *PLAIN, *SPREAD, "-m", SYSTEM])
 
 
 def _arguments() -> argparse.Namespace:
@@ -117,28 +120,35 @@ def _pytest() -> list[str]:
 
 
 @contextmanager
-def aside(name: str, command: list[str]) -> Iterator[None]:
-    """Run a check beside others; its output comes when both are done."""
-    started = time.monotonic()
+def aside(checks: dict[str, list[str]]) -> Iterator[None]:
+    """Run checks beside others; their output comes when all are done."""
+    with ExitStack() as stack:
+        begun = {name: stack.enter_context(_begun(command)) for name, command in checks.items()}
+        yield
+        codes = [_told(name, *check) for name, check in begun.items()]
+    if any(codes):
+        sys.exit(max(codes))
+
+
+@contextmanager
+def _begun(command: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     with TemporaryFile() as output:
         check = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=_environment(),
-            stdout=output,
-            stderr=subprocess.STDOUT,
+            command, cwd=ROOT, env=_environment(), stdout=output, stderr=subprocess.STDOUT
         )
         try:
-            yield
-            code = check.wait(timeout=3600)
+            yield check, output
         finally:
             check.kill()
-        output.seek(0)
-        print(f"--- {name}\n{output.read().decode()}", flush=True)
-    if code != 0:
-        print(f"--- {name} failed with exit code {code}", flush=True)
-        sys.exit(code)
-    print(f"--- {name}: {time.monotonic() - started:.0f} s, beside the others", flush=True)
+
+
+def _told(name: str, check: subprocess.Popen[bytes], output: IO[bytes]) -> int:
+    code = check.wait(timeout=3600)
+    output.seek(0)
+    print(f"--- {name}\n{output.read().decode()}", flush=True)
+    ended = "passed" if code == 0 else f"failed with exit code {code}"
+    print(f"--- {name} {ended}, beside the others", flush=True)
+    return abs(code)
 
 
 def run(name: str, command: list[str]) -> None:

@@ -72,7 +72,11 @@ def run(
     with tempfile.TemporaryDirectory() as name:
         log, errors = Path(name, "out"), Path(name, "err")
         process = Forked(arguments, log, {**environment, _ERRORS: str(errors)})
-        code = process.wait(timeout)
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
         return subprocess.CompletedProcess(
             list(arguments), code, log.read_text(), errors.read_text()
         )

@@ -59,9 +59,9 @@ def start(  # noqa: PLR0917 - options, each by its name
     from rollout.resources.objects import name_of
 
     options: Globals = context.obj
+    asked = (version, rollout, deployment, strategy and strategy.value, _policy(policy))
     door = options.door()
     space = options.space(door)
-    asked = (version, rollout, deployment, strategy and strategy.value, _policy(policy))
     started = door.start(space, Request(*asked, reason=reason))
     if for_programs(options.output):
         dump(started.release, options.output)

@@ -48,7 +48,7 @@ def _json_patch(obj: Object, body: Any) -> Json:
     result: Any = json.loads(json.dumps(obj))  # a third of what deepcopy costs
     try:
         for operation in body:
-            patch = jsonpatch.JsonPatch([_cheap(_lenient(operation, result))])
+            patch = jsonpatch.JsonPatch([_copied_cheaply(_lenient(operation, result))])
             result = patch.apply(result, in_place=True)
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException) as failure:
         raise unprocessable() from failure
@@ -56,13 +56,13 @@ def _json_patch(obj: Object, body: Any) -> Json:
 
 
 class _Value(dict[str, Any]):
-    """A value that an operation puts into the object: it is copied as JSON is, for a third."""
+    """A value for an operation, which copies it: as JSON that costs a third."""
 
     def __deepcopy__(self, _: Any) -> Any:
         return json.loads(json.dumps(self))
 
 
-def _cheap(operation: Any) -> Any:
+def _copied_cheaply(operation: Any) -> Any:
     value = operation.get("value") if isinstance(operation, Mapping) else None
     return {**operation, "value": _Value(value)} if isinstance(value, dict) else operation
 

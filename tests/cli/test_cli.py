@@ -313,9 +313,10 @@ def test_files_that_cannot_be_used_are_said_in_a_line(run: Run, tmp_path: Path) 
 
 
 def test_a_policy_file_that_is_not_there_is_not_taken_for_a_name(run: Run) -> None:
-    done = run("start", "v2", "--policy", "nope.yaml")
-    assert done.returncode == 2
-    assert "--policy nope.yaml: there is no such file" in done.stderr
+    for place in ((), ("--kubeconfig", "/nowhere")):
+        done = run("start", "v2", "--policy", "nope.yaml", *place)
+        assert done.returncode == 2
+        assert "--policy nope.yaml: there is no such file" in done.stderr
 
 
 def test_a_policy_file_with_a_mistake_is_refused_with_field_and_fix(

@@ -15,7 +15,7 @@ import yaml
 
 from rollout.cli.app import run
 from rollout.resources.objects import name_of
-from rollout.resources.writes import Delete, Kind
+from rollout.resources.writes import Create, Delete, Kind
 from rollout.sandbox.practice import PracticeCluster
 from tests import shop
 from tests.commands.test_ops_scaling import autoscaler
@@ -246,11 +246,15 @@ def told(ops: Run, *arguments: str) -> list[tuple[str, ...]]:
     return [(row["object"], row["reason"]) for row in rows]
 
 
-def test_a_service_without_events_is_told_so(ops: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no moment at which a release that runs is sure to have said nothing."""
-    monkeypatch.setattr("rollout.commands.ops.happenings.past", lambda *_: ([], "1"))
-    said = ops("events", "--since", "1s").stdout
-    assert "no events of the last 1s: --since looks further back" in said
+def test_a_service_without_events_is_told_so(practice: PracticeCluster, ops: Run) -> None:
+    """Its Deployment is paused from the start, so that nothing happens."""
+    place = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "quiet"}}
+    practice.cluster.apply(Create(Kind.NAMESPACE, "", place))
+    paused = shop.deployment(replicas=0)
+    paused["spec"]["paused"] = True
+    practice.apply([paused, shop.service(), slow_rollout()], "quiet")
+    said = ops("events", "-n", "quiet", "--since", "5m").stdout
+    assert "no events of the last 5m: --since looks further back" in said
 
 
 def test_autoscalers_are_told_and_what_stands_in_for_them(

@@ -3,7 +3,8 @@
 etcd and the API server need their ports before they start, and keep them over a restart. Asking
 the kernel for a free port and letting go of it leaves a gap in which another test takes it. So a
 port is chosen outside the range that the kernel hands out, and held by a lock on a file that all
-test processes of this machine know; the kernel drops the lock when its holder dies.
+test processes of this machine know; the kernel drops the lock when its holder dies. Who needs the
+very port that a page names waits for it by the same locks.
 """
 
 import fcntl
@@ -80,6 +81,7 @@ def alone_on(*ports: int) -> Iterator[None]:
         for port in sorted(ports):
             lock = stack.enter_context((_lock_folder() / str(port)).open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX)
+            assert _is_free(port), f"port {port} is taken by a program that is none of the tests'"
         yield
 
 

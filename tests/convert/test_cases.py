@@ -121,6 +121,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 @pytest.mark.sweep
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
 def test_whatever_stands_in_a_field_it_is_converted_or_refused_by_name(case: Path) -> None:
     check_odd(case, 1)
@@ -129,13 +130,13 @@ def test_whatever_stands_in_a_field_it_is_converted_or_refused_by_name(case: Pat
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
 def test_whatever_stands_here_and_there_it_is_converted_or_refused_by_name(case: Path) -> None:
     """A thin sample of the sweep above, for every run."""
-    check_odd(case, 11)
+    check_odd(case, 11)  # prime to the number of odd values, so that each has its turn
 
 
 def check_odd(case: Path, stride: int) -> None:
     bodies = list(yaml.safe_load_all(case.read_text()))
-    found_in = [one for one in places(bodies) if len(one) > 1]
-    for number, place in list(enumerate(found_in))[::stride]:
+    spots = [one for one in places(bodies) if len(one) > 1]
+    for number, place in list(enumerate(spots))[::stride]:
         changed = copy.deepcopy(bodies)
         around: Any = changed
         for key in place[:-1]:

@@ -3,13 +3,14 @@
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import pytest
 import yaml
 
 from rollout.resources.release import Release
@@ -31,6 +32,8 @@ QUICKLY: Final = {
 }
 LEASE: Final = ("--lease-namespace", "rollout-system")
 """Where an installed controller has it."""
+LONGEST: Final = 240
+"""Seconds for which callers come, and which a test may take at most."""
 QUICK: Final = {"inline": {"interval": "1s", "minimumRequests": 30}}
 
 
@@ -87,7 +90,7 @@ class Desk:
         )
         try:
             assert process.stdout is not None
-            yield next(line for line in process.stdout if said in line)
+            yield _line(process.stdout, said, script)
             process.send_signal(end)
             code = process.wait(20)
             assert code == (130 if end == signal.SIGINT else 0), process.stdout.read()
@@ -118,12 +121,22 @@ class Desk:
         self.practice.apply([body], "shop")
 
     def holds(self, duration: str) -> None:
-        """Have the releases from now on hold their one step for so long, and bake shortly."""
+        """Have the releases from now on hold one step for so long, bake shortly, judge quickly."""
         steps = [{"weight": 20, "minDuration": duration}]
         canary = {"steps": steps, "bake": "2s", "drain": "1s"}
         body = {"spec": {"strategy": {"canary": canary}, "policy": QUICK}}
         patch = Patch(Kind.ROLLOUT, "shop", "checkout", PatchType.MERGE, body)
         self.practice.cluster.apply(patch)
+
+
+def _line(output: Iterable[str], said: str, script: str) -> str:
+    """Read up to the line that shows something, and give it."""
+    before = []
+    for line in output:
+        if said in line:
+            return line
+        before.append(line)
+    return pytest.fail(f"{script} has ended without {said!r}:\n{''.join(before)}")
 
 
 @contextmanager
@@ -140,7 +153,7 @@ def open_desk(folder: Path, kubectl_program: Path) -> Iterator[Desk]:
         place = {"KUBECONFIG": str(practice.kubeconfig), "ROLLOUT_POD_ADDRESS_MAP": ADDRESSES}
         person.environment.update(place)
         until(lambda: serves(practice), "the service answers", 30)
-        with Load(Plan(practice.edge.url, host=shop.HOST, rate=80, seconds=190)):
+        with Load(Plan(practice.edge.url, host=shop.HOST, rate=80, seconds=LONGEST)):
             yield Desk(person, practice)
 
 

@@ -77,7 +77,7 @@ def test_a_service_is_taken_up_and_a_release_goes_out(desk: Desk) -> None:
     desk.shows(command(PAGE, "rollout watch"), "Succeeded")
     desk.shows(command(PAGE, "rollout history checkout"), "incident elsewhere")
     desk.at_weight("v1.2.5", 20)
-    desk.shows(command(PAGE, "rollout promote checkout --full"), "promote")
+    desk.shows(command(PAGE, "rollout promote checkout --full"), "promote --full asked for")
     desk.shows(command(PAGE, "rollout watch checkout --timeout 600"), "Succeeded")
 
 
@@ -133,7 +133,7 @@ def test_what_was_is_brought_back_again_and_renewed(desk: Desk) -> None:
         desk.until_ended("Succeeded")
         assert served(desk).endswith(":v1.2.3")
     desk.shows(command(PAGE, "rollout ops scale checkout"), "6 replicas")
-    until(lambda: target(desk)["status"].get("readyReplicas") == 6, "there are six")
+    until(lambda: target(desk)["status"].get("readyReplicas") == 6, "there are six", 40)
 
 
 def discard(desk: Desk, script: str) -> None:
@@ -158,11 +158,12 @@ def served(desk: Desk) -> str:
 
 def test_another_strategy_another_policy_and_a_candidate_that_crashes(desk: Desk) -> None:
     desk.shows(command(PAGE, "rollout start v1.2.4 --deployment checkout"), "blue-green")
+    until(lambda: began(desk, "v1.2.4"), "it begins", 40)
     rolled_back(desk)
     script = command(PAGE, "rollout start registry.example.com/shop:v2")
     with ThreadPoolExecutor(1) as terminal:
         done = terminal.submit(desk.shows, script, "RollingBack", code=3)
-        until(lambda: "shop-v2" in desk.release().metadata.name or done.done(), "it begins", 30)
+        until(lambda: began(desk, "shop-v2") or done.done(), "it begins", 40)
         rolled_back(desk)
         done.result(timeout=30)
     desk.shows("kubectl apply -f policies/strict.yaml", "strict created")
@@ -171,6 +172,12 @@ def test_another_strategy_another_policy_and_a_candidate_that_crashes(desk: Desk
     desk.shows("rollout start v1.2.5-crash1", "release checkout-v1.2.5-crash1-")
     until(lambda: any(map(restarts, pods(desk))), "the candidate has crashed", 40)
     desk.shows(command(PAGE, "rollout ops logs --track candidate --previous"), "listening on")
+
+
+def began(desk: Desk, version: str) -> bool:
+    """Say whether the newest release is of a version, and no longer Pending."""
+    release = desk.release()
+    return version in release.metadata.name and release.status.started_at is not None
 
 
 def pods(desk: Desk) -> tuple[Object, ...]:

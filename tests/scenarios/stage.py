@@ -41,7 +41,8 @@ from tests.scenarios.owned import TARGET, Owned, owned
 from tests.scenarios.scenario import Scenario
 from tests.scenarios.watched import GLANCE_SECONDS, M, Watched, age
 
-TIMES: Final = {"drain": "1s", "progressDeadline": "20s"}
+STEPS: Final = [{"weight": 20, "minDuration": "3s"}, {"weight": 50, "minDuration": "3s"}]
+TIMES: Final = {"bake": "4s", "drain": "1s", "progressDeadline": "20s"}
 OTHERS_RATE: Final = 20.0
 """Requests a second to each other host."""
 POLICY: Final = {
@@ -217,11 +218,8 @@ class Stage(Raised):
                 "bearerToken": {"secretRef": ref},
             }
         name = "canary" if self.scenario.strategy == "canary" else "blueGreen"
-        dialled = "-" in self.scenario.version  # bad, and that needs the evidence of a second more
-        least, bake = ("3s", "4s") if dialled else ("2s", "3s")
-        steps = [{"weight": weight, "minDuration": least} for weight in (20, 50)]
-        times = {"bake": bake, **({"steps": steps} if name == "canary" else {}), **TIMES}
-        body["spec"]["strategy"] = {name: {**times, **self.scenario.spec}}
+        steps = {"steps": STEPS} if name == "canary" else {}
+        body["spec"]["strategy"] = {name: {**steps, **TIMES, **self.scenario.spec}}
         body["spec"]["policy"] = {"inline": policy}
         body["spec"] |= self.scenario.rollout
         return body
