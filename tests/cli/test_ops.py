@@ -189,7 +189,10 @@ def test_colours_are_for_terminals(practice: PracticeCluster, ops: Run) -> None:
 
 
 def test_a_command_typed_on_a_terminal_gets_one(practice: PracticeCluster) -> None:
-    command = [*ROLLOUT, "ops", "exec", "web", "--", "sh", "-c", "stty size; read it; echo =$it"]
+    """Its size is a message of its own, as with kubectl: it may come after the program began."""
+    sized = 'until [ "$(stty size)" != "0 0" ]; do sleep 0.1; done; stty size'
+    program = ["sh", "-c", f"{sized}; read it; echo =$it"]
+    command = [*ROLLOUT, "ops", "exec", "web", "--", *program]
     shown = on_terminal(command, typed=b"yes\n", env=environment(practice))
     assert shown.code == 0
     assert "50 140" in shown.text
