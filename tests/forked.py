@@ -1,8 +1,8 @@
 """Our program as processes that are forked from one which has imported it already.
 
 A fresh interpreter spends 0.9 s of CPU on imports for a controller and 0.4 s for a command, and the
-tests start two thousand of them on two cores. What a fresh one does is tested where pages are typed
-and where few are started: tests/docs, tests/install, tests/faults, tests/system.
+tests start many hundreds of them on two cores. What a fresh one does is tested where pages are
+typed and where few are started: tests/docs, tests/install, tests/faults, tests/system.
 """
 
 import ctypes

@@ -5,6 +5,7 @@ an installation is for is typed on a real control plane, in `test_cluster_pages.
 """
 
 import json
+import re
 import shutil
 import signal
 from collections.abc import Iterator
@@ -192,6 +193,27 @@ def restarts(pod: Object) -> int:
 def rolled_back(desk: Desk) -> None:
     desk.shows("rollout rollback checkout", "rollback asked for")
     desk.until_ended("RolledBack")
+
+
+def test_the_table_of_the_page_on_operations(desk: Desk) -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    rows = re.findall(r"^\|.*\| `(rollout ops .*)` \|$", text, re.MULTILINE)
+    pods_, logs, events, scale, restart, exec_, forward, hpa = rows
+    desk.has_rollout()
+    desk.holds("30m")
+    desk.at_weight("v1.2.4", 20)
+    desk.shows(pods_, "candidate")
+    desk.shows(events, "StepEntered")
+    desk.shows(exec_, "HOSTNAME=checkout-candidate-")
+    desk.shows(hpa, "no HorizontalPodAutoscaler")
+    with desk.going_on(logs, "listening on"):
+        pass
+    with alone_on(8080), desk.going_on(forward, "leads to") as line:
+        answer = httpx.get(f"http://{line.split()[0]}/", trust_env=False)
+    assert answer.headers["x-version"] == "v1.2.4"
+    desk.shows(scale, "6 replicas")
+    rolled_back(desk)
+    desk.shows(restart, "release checkout-")
 
 
 def test_the_controller_runs_at_a_terminal(desk: Desk) -> None:
