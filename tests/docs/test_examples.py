@@ -211,9 +211,29 @@ def test_the_table_of_the_page_on_operations(desk: Desk) -> None:
     with alone_on(8080), desk.going_on(forward, "leads to") as line:
         answer = httpx.get(f"http://{line.split()[0]}/", trust_env=False)
     assert answer.headers["x-version"] == "v1.2.4"
+    check_sentences(desk, text)
     desk.shows(scale, "6 replicas")
     rolled_back(desk)
     desk.shows(restart, "release checkout-")
+
+
+def check_sentences(desk: Desk, text: str) -> None:
+    """Type the whole commands that stand in the page's sentences."""
+    (desk.person.folder / "look.sh").write_text("echo looked at $HOSTNAME\n")
+    for script, said in (
+        ("rollout ops logs --tail 50 --since 10m", "listening on"),
+        ("rollout ops logs -o json", '"track"'),
+        ("rollout ops exec -i --track candidate -- sh < look.sh", "looked at checkout-candidate-"),
+    ):
+        assert f"`{script}`" in text
+        desk.shows(script, said)
+    for script, said in (
+        ("rollout ops events --watch", "StepEntered"),
+        ("rollout ops port-forward 0:http", "leads to"),
+    ):
+        assert f"`{script}`" in text
+        with desk.going_on(script, said):
+            pass
 
 
 def test_the_controller_runs_at_a_terminal(desk: Desk) -> None:
