@@ -9,7 +9,6 @@ import pytest
 
 pytest_plugins = ["tests.controlplane.fixtures"]
 
-STRIDE = 6
 WHOLE_MODULE = re.compile(r"^pytestmark = .*$", re.MULTILINE)
 MARK = re.compile(r"pytest\.mark\.(\w+)")
 LONGEST = "tests/system/test_readme.py"
@@ -19,9 +18,9 @@ LONGEST = "tests/system/test_readme.py"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Offer what takes too long for every run."""
     parser.addoption(
-        "--every-cut",
+        "--to-the-end",
         action="store_true",
-        help=f"cut every story after every write; else some stories after every {STRIDE}th",
+        help="tell each cut story to its end, also where it goes on as one that was told before",
     )
 
 
@@ -63,6 +62,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def every_cut(request: pytest.FixtureRequest) -> int:
-    """How many writes lie between two cuts."""
-    return 1 if request.config.getoption("--every-cut") else STRIDE
+def to_the_end(request: pytest.FixtureRequest) -> bool:
+    """Whether stories are told on from states that were met before."""
+    return bool(request.config.getoption("--to-the-end"))

@@ -128,8 +128,9 @@ def shipped(release_: Release) -> str:
 
 def releases(world: World) -> list[Release]:
     """All releases, the oldest first."""
-    found = [Release.model_validate(raw) for raw in world.all(Kind.RELEASE)]
-    return sorted(found, key=lambda r: (str(r.metadata.creation_timestamp), r.metadata.name))
+    return sorted(
+        world.releases(), key=lambda r: (str(r.metadata.creation_timestamp), r.metadata.name)
+    )
 
 
 def newest(world: World, tag: str) -> Release | None:

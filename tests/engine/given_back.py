@@ -1,6 +1,6 @@
 """I5 at the end of a story: all that the user owns is as its owner had it, key by key."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
@@ -9,6 +9,7 @@ from rollout.resources.release import Phase
 from rollout.resources.words import POD_TEMPLATE_HASH, RESTORE, RESTORE_FINALIZER, ROLLOUT_LABEL
 from rollout.resources.writes import Kind, Object
 from rollout.simulate.world import World
+from tests.engine.states import States
 from tests.engine.stories import Story
 
 KINDS: Final = (Kind.DEPLOYMENT, Kind.SERVICE, Kind.INGRESS, Kind.ROLLOUT)
@@ -44,6 +45,14 @@ class Owned:
             objects={**_theirs(world), **self.objects},
             template=self.template if new in (None, old) else new,
             replicas=target["spec"]["replicas"] if target is not None else None,
+        )
+
+    def state(self, states: States) -> Hashable:
+        """What people have, as a value."""
+        return (
+            *((key, states.text(obj)) for key, obj in self.objects.items()),
+            None if self.template is None else states.text(self.template),
+            self.replicas,
         )
 
 

@@ -1,6 +1,6 @@
 """A story played in the simulated world, with a controller that may be killed after any write."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,6 +13,7 @@ from rollout.resources.release import Phase, Release
 from rollout.resources.writes import Kind
 from rollout.simulate.world import World
 from tests.engine.given_back import Owned, all_is_given_back
+from tests.engine.states import States
 from tests.engine.stories import Act, Story
 from tests.engine.watch import Watch
 
@@ -36,6 +37,7 @@ class Play:
     last: Release | None = None
     noticed: list[tuple[Phase, bool, str]] = field(default_factory=list)
     """Each write: the release's phase then, whether it was committed, and what was written."""
+    between_passes: Callable[[], None] = field(init=False)
 
     def __post_init__(self) -> None:
         story = self.story
@@ -44,6 +46,7 @@ class Play:
         self.owned = Owned.of(self.world)
         self.watch = Watch(self.world, story)
         self.world.after_write = self.written
+        self.between_passes = lambda: None
 
     def written(self, action: Action) -> None:
         """Look at the world after a write, and do what somebody does right behind it."""
@@ -80,6 +83,7 @@ class Play:
         if release is None:
             return True
         self.last = release
+        self.between_passes()
         self.others()
         for number, deed in enumerate(self.story.deeds):
             if number not in self.done and deed.when(self.world, release):
@@ -103,10 +107,21 @@ class Play:
         twin.world.after_write = twin.written
         return twin
 
-    def go_on(self, number: int) -> None:
+    def go_on(self, number: int, between_passes: Callable[[], None]) -> None:
         """Play on: the controller was killed after so many writes, and another one leads."""
+        self.between_passes = between_passes
         self.world.take_over(NAME, f"{number}/another")
         self.tell()
+
+    def state(self, states: States) -> Hashable:
+        """All that bears on how the story goes on and ends, once its release was looked at."""
+        watch = self.watch
+        return (
+            states.of(self.world),
+            frozenset(self.done),
+            *(watch.asked, watch.heard, frozenset(watch.excused)),
+            self.owned.state(states),
+        )
 
     @property
     def end(self) -> tuple[Phase, str]:

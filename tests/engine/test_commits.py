@@ -1,8 +1,6 @@
-"""Every story of commits, cut here and there: no commit is lost, none is tried twice.
+"""Every story of commits, cut after every write: no commit is lost, none is tried twice."""
 
-It is cut at one write in six, another sixth in each story; with `--every-cut` after every write.
-"""
-
+from collections.abc import Callable, Hashable
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,7 +17,8 @@ from tests.engine.commit_stories import STORIES
 from tests.engine.commits import End, Story, idle, narrow_again, releases, shipped
 from tests.engine.cuts import sweep
 from tests.engine.given_back import Owned, is_as_it_was, with_tag
-from tests.engine.play import image_of
+from tests.engine.play import MOST_WRITES, image_of
+from tests.engine.states import States
 from tests.engine.watch import Watch
 
 QUIET = timedelta(seconds=30)
@@ -46,6 +45,7 @@ class Play:
     owned: Owned = field(init=False)
     done: int = 0
     quiet_at: int = -1
+    between_passes: Callable[[], None] = field(init=False)
 
     def __post_init__(self) -> None:
         self.world = World(self.story.objects(), judge=self.story.judge)
@@ -53,9 +53,11 @@ class Play:
             self.world.patch(Kind.DEPLOYMENT, "web", {"spec": {"paused": True}})
         self.owned = Owned.of(self.world)
         self.world.after_write = self.watch = Sentry(self.world, self.story.watched)
+        self.between_passes = lambda: None
 
     def over(self) -> bool:
         """Do what people do now; over when all is done and nothing moves for a while."""
+        self.between_passes()
         deeds = self.story.deeds
         if self.done < len(deeds):
             if deeds[self.done].when(self.world):
@@ -87,9 +89,21 @@ class Play:
         twin.world.after_write = twin.watch
         return twin
 
-    def go_on(self, number: int) -> None:  # noqa: ARG002 - which one it was makes no difference
-        """Play on: the controller was killed, and another one begins."""
+    def go_on(self, number: int, between_passes: Callable[[], None]) -> None:
+        """Play on: the controller was killed after so many writes, and another one leads."""
+        self.between_passes = between_passes
+        for found in releases(self.world):
+            self.world.take_over(found.metadata.name, f"{number}/another")
         self.tell()
+
+    def state(self, states: States) -> Hashable:
+        """All that bears on how the story goes on and ends."""
+        watch, quiet = self.watch, self.quiet_at == len(self.world.done)
+        return (
+            states.of(self.world),
+            *(self.done, quiet, watch.asked, watch.heard, frozenset(watch.excused)),
+            self.owned.state(states),
+        )
 
 
 def check_end(play: Play) -> None:
@@ -157,9 +171,8 @@ def test_commits_end_as_they_must(story: Story) -> None:
 @pytest.mark.sweep
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
-def test_commits_cut_after_some_writes_end_the_same(story: Story, every_cut: int) -> None:
-    cuts = range(1 + STORIES.index(story) % every_cut, 250, every_cut)
-    sweep(Play(story), check_end, cuts)
+def test_commits_cut_after_any_write_end_the_same(story: Story, *, to_the_end: bool) -> None:
+    sweep(Play(story), check_end, range(1, MOST_WRITES), to_the_end=to_the_end)
 
 
 def test_a_selector_that_was_narrow_before_any_release_is_its_owners() -> None:

@@ -93,9 +93,6 @@ class Watch:
 
     world: World
     story: Story
-    failed_at: int | None = None
-    highest: int = 0
-    sent: set[str] = field(default_factory=set)
     heard: int = 0
     """Complaints that were looked at."""
     excused: set[str] = field(default_factory=set)
@@ -132,7 +129,7 @@ class Watch:
 
     def fork(self, world: World) -> Self:
         """The same watch over a world that goes its own way."""
-        return replace(self, world=world, sent=set(self.sent), excused=set(self.excused))
+        return replace(self, world=world, excused=set(self.excused))
 
     def current(self) -> Release | None:
         """The release that runs."""

@@ -1,0 +1,73 @@
+"""What two tellings of a story must have in common to go on in the same way.
+
+The simulated world is a function of its state. So a telling that comes to a state from which the
+story has been told to its end need not be told again from there. Left out of a state is what
+nothing decides on: which leader a stamp names, the server's counts of writes, addresses of pods.
+"""
+
+import json
+from collections.abc import Hashable, Iterator
+from typing import Any, Final
+
+from rollout.resources.objects import name_of
+from rollout.resources.words import EPOCH
+from rollout.resources.writes import Kind, Object
+from rollout.simulate.world import Sight, World
+
+COUNTED: Final = {"resourceVersion", "podIP", "podIPs", "addresses"}
+"""Fields whose values follow from how many writes there were."""
+
+
+class ToldBefore(Exception):  # noqa: N818 - no error: the story goes on as it did before
+    """From here on the story has been told to its end already."""
+
+
+class States:
+    """States as values, and those from which a story has been told to its end."""
+
+    def __init__(self) -> None:
+        self.known = set[Hashable]()
+        self._texts: dict[int, tuple[Object, str]] = {}
+
+    def text(self, obj: Object) -> str:
+        """What an object says; objects are never changed, so each is read once."""
+        found = self._texts.get(id(obj))
+        if found is None:
+            found = obj, json.dumps(_decided_on(obj), sort_keys=True)
+            self._texts[id(obj)] = found
+        return found[1]
+
+    def of(self, world: World) -> Hashable:
+        """All of a world that bears on what happens next in it, between two passes."""
+        registry, loops = world.cluster.registry, world.cluster._manager
+        return (
+            world.time,
+            world.namespace_terminating,
+            frozenset(world.forgiven),
+            *_seen(world.sight, {name_of(pod) for pod in world.all(Kind.POD)}),
+            registry.names._drawn,
+            *((*loops._queue,), (*loops._due.items(),)),
+            *self._objects(world),
+        )
+
+    def _objects(self, world: World) -> Iterator[str]:
+        store = world.cluster.registry.store
+        for resource in store.resources():
+            yield from map(self.text, store.all(resource))
+
+
+def _seen(sight: Sight, alive: set[str]) -> Iterator[Hashable]:
+    """What the routers' watch remembers; of pods that are gone it asks no more."""
+    yield frozenset((name, at) for name, at in sight.sent.items() if name in alive)
+    yield frozenset(sight.stopped & alive)
+    yield (*sight.complaints,)
+
+
+def _decided_on(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: "" if key == EPOCH else _decided_on(item)
+            for key, item in value.items()
+            if key not in COUNTED
+        }
+    return [_decided_on(item) for item in value] if isinstance(value, list) else value
