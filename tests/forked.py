@@ -66,12 +66,14 @@ class Forked:
 
 
 def run(
-    arguments: Sequence[str], environment: Mapping[str, str], timeout: float
+    arguments: Sequence[str], environment: Mapping[str, str], timeout: float, text: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, as `subprocess.run` does."""
+    """Run a command to its end, as `subprocess.run` does; `text` is its input."""
     with tempfile.TemporaryDirectory() as name:
-        log, errors = Path(name, "out"), Path(name, "err")
-        process = Forked(arguments, log, {**environment, _ERRORS: str(errors)})
+        log, errors, given = Path(name, "out"), Path(name, "err"), Path(name, "in")
+        given.write_text(text)
+        own = {_ERRORS: str(errors), _INPUT: str(given)}
+        process = Forked(arguments, log, {**environment, **own})
         try:
             code = process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -84,6 +86,8 @@ def run(
 
 _ERRORS: Final = "ROLLOUT_TESTS_ERRORS"
 """A file of its own for standard error."""
+_INPUT: Final = "ROLLOUT_TESTS_INPUT"
+"""A file that is standard input."""
 
 
 def _become(arguments: Sequence[str], log: str, environment: Mapping[str, str]) -> None:
@@ -92,6 +96,8 @@ def _become(arguments: Sequence[str], log: str, environment: Mapping[str, str]) 
     os.setsid()
     _write_to(log, 1)
     _write_to(environment.get(_ERRORS, log), 2)
+    if _INPUT in environment:
+        sys.stdin = Path(environment[_INPUT]).open()  # noqa: SIM115 - the process ends with it
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()

@@ -18,7 +18,7 @@ from rollout.simulate.catalog import (
 from rollout.simulate.objects import EMPTY, dig
 from rollout.simulate.refusals import FieldError, invalid, required
 from rollout.simulate.rules import Rules
-from rollout.simulate.schemas import StructuralSchema
+from rollout.simulate.schemas import structural_schema
 from rollout.simulate.tables import Column, custom_columns
 from rollout.simulate.validation.names import metadata, subdomain
 
@@ -31,7 +31,7 @@ def served_kind(definition: Object) -> ApiResource:
     names, version = spec["names"], storage_version(spec)
     subresources = version.get("subresources") or EMPTY
     said = version["schema"]["openAPIV3Schema"]
-    schema, rules = StructuralSchema(said), Rules(said)
+    schema, rules = structural_schema(said), Rules(said)
     has_status = "status" in subresources
     namespaced = spec["scope"] == "Namespaced"
 
@@ -124,7 +124,7 @@ def _version_errors(spec: Object) -> list[FieldError]:
             errors.append(required(field, "schemas are required"))
             continue
         try:
-            StructuralSchema(schema)
+            structural_schema(schema)
         except jsonschema.SchemaError as fault:
             errors.append(invalid(field, "", fault.message))
     return errors

@@ -13,13 +13,13 @@ import yaml
 
 from rollout.kube.client import HttpCluster
 from rollout.report.exit_codes import ExitCode
-from rollout.resources.crd import definitions
 from rollout.resources.policy import RolloutPolicySpec
 from rollout.resources.release import Release
 from rollout.resources.rollout import BlueGreen, PolicyChoice, Rollout, Strategy
 from rollout.resources.writes import Create, Kind, Object, Patch, PatchType
 from rollout.sandbox.apiserver import ApiServer
 from tests import build, forked
+from tests.defined import define
 
 pytestmark = pytest.mark.system
 POLICIES = Path(__file__).parents[2] / "policies"
@@ -35,8 +35,7 @@ def server() -> Iterator[ApiServer]:
 @pytest.fixture
 def cluster(server: ApiServer) -> Iterator[HttpCluster]:
     found = HttpCluster.for_server(server.url, server.token)
-    for body in definitions():
-        found.apply(Create(Kind.CUSTOM_RESOURCE_DEFINITION, "", body))
+    define(found)
     yield found
     found.close()
 

@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -11,23 +10,19 @@ import pytest
 import yaml
 
 from rollout.report.exit_codes import ExitCode
+from tests import forked
 from tests.convert import CASES
 
 pytestmark = pytest.mark.system
 
-ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = CASES[0].parent
 PLAIN: Final = str(FOLDER / "argo-workload-ref.yaml")
 PARTLY: Final = str(FOLDER / "flagger-nginx.yaml")
 
 
 def convert(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "rollout", *arguments]
     environment = {"PATH": "/usr/bin:/bin", "KUBECONFIG": "/nowhere", "HOME": "/nowhere"}
-    return subprocess.run(
-        command, env=environment, input=text, capture_output=True, text=True, timeout=30,
-        check=False, cwd=ROOT,
-    )  # fmt: skip
+    return forked.run(arguments, environment, 30, text)
 
 
 def test_objects_are_on_stdout_and_the_way_to_move_on_stderr() -> None:

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from rollout.kube.client import HttpCluster
 from rollout.report.exit_codes import ExitCode
 from rollout.resources.policy import Preset, RolloutPolicySpec
 from rollout.resources.writes import Create, Kind
+from tests import forked
 from tests.cli.test_cli import Run, cluster, run, server
 
 __all__ = ["cluster", "run", "server"]
@@ -28,12 +28,8 @@ BAD = (
 
 def offline(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
     """Run it where there is no cluster at all."""
-    command = [sys.executable, "-m", "rollout", "policy", *arguments]
     environment = {"PATH": "/usr/bin:/bin", "KUBECONFIG": "/nowhere", "HOME": "/nowhere"}
-    return subprocess.run(
-        command, env=environment, input=text, capture_output=True, text=True, timeout=30,
-        check=False, cwd=ROOT,
-    )  # fmt: skip
+    return forked.run(("policy", *arguments), environment, 30, text)
 
 
 def test_the_ready_policies_have_nothing_wrong() -> None:

@@ -9,8 +9,8 @@ import pytest
 from rollout.kube.client import HttpCluster
 from rollout.resources.writes import BY_KIND_NAME, Create
 from tests import build, forked
-from tests.commands.ward import define_kinds
 from tests.controlplane.access import Access as ControlPlane
+from tests.defined import define
 from tests.install.installed import ROOT
 from tests.sandbox.practice import until
 
@@ -20,7 +20,7 @@ def peopled(control_plane: ControlPlane, namespace: str) -> ControlPlane:
     """A namespace with a service, in a cluster that has the roles for people."""
     ca = str(control_plane.ca_file)
     with HttpCluster.for_server(control_plane.url, control_plane.token(), ca) as cluster:
-        define_kinds(cluster, namespace)
+        define(cluster)
         for body in (build.deployment(), build.service(), build.ingress(), build.rollout()):
             cluster.apply(Create(BY_KIND_NAME[body["kind"]], namespace, body))
     roles = str(ROOT / "manifests" / "install" / "base" / "people-roles.yaml")

@@ -10,8 +10,9 @@ from rollout.commands.refusal import CommandRefusedError
 from rollout.kube.client import HttpCluster
 from rollout.resources.writes import Create, Delete, Kind, Patch, PatchType
 from tests import build
-from tests.commands.ward import NOW, Ward, define_kinds, one, ward
+from tests.commands.ward import NOW, Ward, one, ward
 from tests.controlplane.access import Access as ControlPlane
+from tests.defined import define
 from tests.resources.change import changed, without_rules
 from tests.sandbox.practice import until
 
@@ -236,7 +237,7 @@ def test_on_a_real_control_plane_all_that_can_be_looked_at_is_well(
 ) -> None:
     ca = str(control_plane.ca_file)
     with HttpCluster.for_server(control_plane.url, control_plane.token(), ca) as cluster:
-        define_kinds(cluster, namespace)
+        define(cluster)
         for body in (build.deployment(), build.service(), build.ingress(), build.rollout()):
             kind = next(kind for kind in Kind if kind.value.kind == body["kind"])
             cluster.apply(Create(kind, namespace, body))

@@ -9,13 +9,12 @@ from rollout.commands.doctor.examine import Visit, examine
 from rollout.commands.doctor.finding import Level
 from rollout.commands.doctor.rights import OF_A_PERSON, OF_NO_NAMESPACE, OF_THE_CONTROLLER, of_lease
 from rollout.kube.client import HttpCluster
-from rollout.resources.crd import definitions
-from rollout.resources.writes import Create, Kind
 from rollout.sandbox.apiserver import ApiServer
 from rollout.sandbox.apiserver.users import EVERYTHING, User
 from tests.commands.people import bind, doctor_of_bob, peopled, run_as_bob
 from tests.commands.ward import ACCOUNT, NOW, TOKENS, Ward, ward
 from tests.controlplane.access import Access as ControlPlane
+from tests.defined import define
 
 __all__ = ["peopled", "ward"]
 pytestmark = pytest.mark.system
@@ -122,8 +121,7 @@ def test_an_account_that_may_do_all_is_well() -> None:
     strong = User("system:serviceaccount:default:rollout", rules=EVERYTHING)
     with ApiServer(tokens={**TOKENS, "own": strong}) as server:
         cluster = HttpCluster.for_server(server.url, "admin")
-        for body in definitions():
-            cluster.apply(Create(Kind.CUSTOM_RESOURCE_DEFINITION, "", body))
+        define(cluster)
         visit = Visit("default", as_controller=True, account="default:rollout")
         found = [f for f in examine(cluster, visit, NOW) if f.check == "controller rights"]
         cluster.close()

@@ -19,8 +19,9 @@ from rollout.metrics.credentials import Keys, SecretForbiddenError, SecretUnavai
 from rollout.resources.writes import BY_KIND_NAME, Create, Delete, Kind
 from tests import build
 from tests.commands.people import bind, doctor_of_bob, peopled
-from tests.commands.ward import NOW, Ward, define_kinds, inline, one, prometheus, ward
+from tests.commands.ward import NOW, Ward, inline, one, prometheus, ward
 from tests.controlplane.access import Access as ControlPlane
+from tests.defined import define
 from tests.install.installed import ACCOUNT, give_rights, install_rights
 from tests.metrics.pods import SamplePod
 from tests.prometheus.proxy import Guard, Proxy
@@ -222,7 +223,7 @@ def test_the_rule_that_the_controller_lacks_for_a_secret_lets_it_read_that_one(
     give_rights(control_plane, namespace)
     ca = str(control_plane.ca_file)
     with HttpCluster.for_server(control_plane.url, control_plane.token(), ca) as cluster:
-        define_kinds(cluster, namespace)
+        define(cluster)
         for body in (policy("strict", bearerToken=TOKEN), secret(token="sesame")):
             cluster.apply(Create(BY_KIND_NAME[body["kind"]], namespace, body))
 

@@ -12,10 +12,10 @@ from rollout.commands.patience import Patience
 from rollout.kube.client import HttpCluster
 from rollout.kube.cluster import WatchEvent
 from rollout.kube.errors import Gone, Unreachable
-from rollout.resources.crd import definitions
 from rollout.resources.writes import Create, Kind
 from rollout.sandbox.apiserver import ApiServer
 from tests import build
+from tests.defined import define
 from tests.sandbox.practice import until
 
 pytestmark = pytest.mark.system
@@ -42,8 +42,7 @@ class Away:
 @pytest.fixture
 def cluster() -> Iterator[HttpCluster]:
     with ApiServer() as server, HttpCluster.for_server(server.url, server.token) as cluster:
-        for body in definitions():
-            cluster.apply(Create(Kind.CUSTOM_RESOURCE_DEFINITION, "", body))
+        define(cluster)
         cluster.apply(Create(Kind.DEPLOYMENT, "default", build.deployment()))
         cluster.apply(Create(Kind.ROLLOUT, "default", build.rollout()))
         yield cluster

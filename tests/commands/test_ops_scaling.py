@@ -11,11 +11,11 @@ from rollout.commands.ops.scaling import scale, scaler_rows
 from rollout.commands.refusal import CommandRefusedError, NotThereError, UnclearError
 from rollout.kube.client import HttpCluster
 from rollout.report.autoscaling import FIXED
-from rollout.resources.crd import definitions
 from rollout.resources.track import Track
 from rollout.resources.writes import Create, Delete, Kind
 from rollout.sandbox.apiserver import ApiServer
 from tests import build
+from tests.defined import define
 from tests.sandbox.practice import until
 
 pytestmark = pytest.mark.system
@@ -25,8 +25,7 @@ pytestmark = pytest.mark.system
 def cluster() -> Iterator[HttpCluster]:
     with ApiServer() as server:
         found = HttpCluster.for_server(server.url, server.token)
-        for body in definitions():
-            found.apply(Create(Kind.CUSTOM_RESOURCE_DEFINITION, "", body))
+        define(found)
         found.apply(Create(Kind.DEPLOYMENT, "default", build.deployment()))
         found.apply(Create(Kind.ROLLOUT, "default", build.rollout()))
         yield found

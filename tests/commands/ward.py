@@ -12,8 +12,6 @@ from rollout.commands.doctor.finding import Finding, Level
 from rollout.commands.doctor.service import objects_of
 from rollout.engine.saving import resolve
 from rollout.kube.client import HttpCluster
-from rollout.kube.errors import AlreadyExists, NotFound, TooManyRequests
-from rollout.resources.crd import definitions
 from rollout.resources.objects import labels_of, name_of
 from rollout.resources.words import POD_TEMPLATE_HASH
 from rollout.resources.writes import Create, Kind, Object, Patch, PatchType
@@ -21,13 +19,13 @@ from rollout.sandbox.apiserver import ApiServer
 from rollout.sandbox.apiserver.users import EVERYTHING, Rule, User
 from rollout.translation.snapshots import snapshot
 from tests import build
+from tests.defined import define
 from tests.metrics.pods import ADDRESSES, SamplePod
 from tests.prometheus.config import pod_targets
 from tests.prometheus.server import Prometheus
 from tests.sandbox.practice import until
 
 NOW = datetime.now(UTC)
-OURS = (Kind.ROLLOUT, Kind.RELEASE, Kind.ROLLOUT_POLICY)
 ACCOUNT = "system:serviceaccount:rollout-system:rollout-controller"
 TOKENS = {
     "admin": User("admin", ("system:masters",)),
@@ -54,8 +52,7 @@ class Ward:
         self.cluster.apply(Patch(kind, "default", name, PatchType.MERGE, body, part))
 
     def fill(self) -> None:
-        for body in definitions():
-            self.cluster.apply(Create(Kind.CUSTOM_RESOURCE_DEFINITION, "", body))
+        define(self.cluster)
         self.deploy(build.deployment(replicas=1), self.pod)
         self.create(build.service(), build.ingress(), build.rollout(), self.lease())
 
@@ -186,21 +183,3 @@ def one(findings: list[Finding], level: Level, check: str) -> Finding:
     assert [(f.level, f.check) for f in findings] == [(level, check)], findings
     assert findings[0].mend
     return findings[0]
-
-
-def define_kinds(cluster: HttpCluster, namespace: str) -> None:
-    """Have a real control plane serve our kinds; other tests of the run may have done so."""
-    for body in definitions():
-        try:
-            cluster.apply(Create(Kind.CUSTOM_RESOURCE_DEFINITION, "", body))
-        except AlreadyExists:
-            continue
-    until(lambda: all(_lists(cluster, namespace, kind) for kind in OURS), "the kinds are served")
-
-
-def _lists(cluster: HttpCluster, namespace: str, kind: Kind) -> bool:
-    try:
-        cluster.list(kind, namespace)
-    except (NotFound, TooManyRequests):  # the storage of a kind that has just been defined
-        return False
-    return True

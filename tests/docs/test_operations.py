@@ -13,12 +13,12 @@ import pytest
 
 from rollout.commands.doctor.rights import OF_A_PERSON, START
 from rollout.kube.client import HttpCluster
-from rollout.kube.errors import AlreadyExists, ClusterError
-from rollout.resources.crd import definitions
+from rollout.kube.errors import ClusterError
 from rollout.resources.writes import Create, Kind
 from rollout.sandbox.agent import NodeAgent, Settings
 from tests import build
 from tests.controlplane.access import Access
+from tests.defined import define
 from tests.sandbox.practice import until
 
 pytestmark = [pytest.mark.system, pytest.mark.controlplane, pytest.mark.timeout(90)]
@@ -72,11 +72,7 @@ def service(control_plane: Access, namespace: str, tmp_path: Path) -> Iterator[l
         node=f"node-{namespace}", namespace=namespace, tls=control_plane.kubelet_tls
     )
     with HttpCluster.for_server(url, control_plane.token(), ca) as cluster:
-        for body in definitions():
-            try:
-                cluster.apply(Create(Kind.CUSTOM_RESOURCE_DEFINITION, "", body))
-            except AlreadyExists:
-                continue
+        define(cluster)
         cluster.apply(Create(Kind.DEPLOYMENT, namespace, build.deployment(replicas=1)))
         cluster.apply(Create(Kind.SERVICE, namespace, build.service()))
         cluster.apply(Create(Kind.INGRESS, namespace, build.ingress()))

@@ -6,7 +6,6 @@ bob is on call (he may pause, resume and roll back), alice has Kubernetes' own `
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -17,7 +16,7 @@ import pytest
 from rollout.kube.client import HttpCluster
 from rollout.kube.errors import Forbidden, Invalid
 from rollout.resources.writes import Create, Kind, Object, Patch, PatchType
-from tests import build
+from tests import build, forked
 from tests.controlplane.access import Access
 from tests.install.installed import ACCOUNT, account_token, give_rights, install_rights
 
@@ -48,14 +47,9 @@ class Place:
 
     def rollout(self, user: str, *arguments: str) -> Done:
         """Run our command line as somebody."""
-        command = [
-            *(sys.executable, "-m", "rollout", "-n", self.namespace, "--context", user),
-            *("--kubeconfig", str(self.plane.kubeconfig), *arguments),
-        ]
-        environment = {**os.environ, "ROLLOUT_USER": "somebody-else"}
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=50, check=False, env=environment
-        )
+        place = ("-n", self.namespace, "--context", user)
+        words = (*place, "--kubeconfig", str(self.plane.kubeconfig), *arguments)
+        return forked.run(words, {**os.environ, "ROLLOUT_USER": "somebody-else"}, 50)
 
     @property
     def action(self) -> Object | None:

@@ -16,10 +16,10 @@ from rollout.resources.rollout import Rollout
 from rollout.resources.words import API_VERSION
 from rollout.resources.writes import Object
 from tests.controlplane.access import Access
+from tests.defined import define
 from tests.resources.broken import Broken, broken
 from tests.resources.constraints import SCHEMAS, constraints
 from tests.resources.full import FULL
-from tests.scenarios.test_scenarios import install
 
 PLURALS: Final = {"Release": "releases", "Rollout": "rollouts", "RolloutPolicy": "rolloutpolicies"}
 MODELS: Final[Mapping[str, type[Model]]] = {
@@ -67,7 +67,7 @@ def server(control_plane: Access) -> Iterator[httpx.Client]:
     with HttpCluster.for_server(
         control_plane.url, control_plane.token(), str(control_plane.ca_file)
     ) as cluster:
-        install(cluster)
+        define(cluster)
     with control_plane.client() as client:
         yield client
 

@@ -15,11 +15,11 @@ from rollout.resources.rollout import Rollout
 from rollout.resources.writes import Create, Kind, Object, Patch, PatchType
 from tests import build
 from tests.controlplane.access import Access
+from tests.defined import define
 from tests.resources.bad import BAD as PLAIN
 from tests.resources.bad import Bad
 from tests.resources.bad_provider import OF_A_PROVIDER
 from tests.resources.change import changed, policy
-from tests.scenarios.test_scenarios import install
 
 MANIFESTS = Path(__file__).parent.parent.parent / "manifests" / "crds"
 
@@ -55,7 +55,7 @@ def cluster(control_plane: Access) -> Iterator[HttpCluster]:
     found = HttpCluster.for_server(
         control_plane.url, control_plane.token(), str(control_plane.ca_file)
     )
-    install(found)
+    define(found)
     yield found
     found.close()
 

@@ -11,7 +11,7 @@ from rollout.kube.errors import Invalid
 from rollout.resources.provider import PrometheusProvider, Provider
 from rollout.resources.writes import Create, Kind
 from tests.controlplane.access import Access
-from tests.scenarios.test_scenarios import install
+from tests.defined import define
 
 HTTP: Final = "http://prometheus.monitoring:9090/prefix"
 HTTPS: Final = "https://prometheus.monitoring:9090/prefix"
@@ -145,7 +145,7 @@ def cluster(control_plane: Access) -> Iterator[HttpCluster]:
     found = HttpCluster.for_server(
         control_plane.url, control_plane.token(), str(control_plane.ca_file)
     )
-    install(found)
+    define(found)
     yield found
     found.close()
 

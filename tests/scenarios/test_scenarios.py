@@ -15,14 +15,13 @@ import pytest
 
 from rollout.engine.earlier import RESTARTED
 from rollout.kube.client import HttpCluster
-from rollout.kube.errors import AlreadyExists
-from rollout.resources.crd import definitions
 from rollout.resources.release import Phase, Release
-from rollout.resources.writes import Create, Kind
+from rollout.resources.writes import Kind
 from rollout.sandbox.apiserver import ApiServer
 from rollout.sandbox.load import Snapshot
 from rollout.sandbox.load.tally import NO_VERSION
 from tests.controlplane.access import Access
+from tests.defined import define
 from tests.install.installed import ACCOUNT, account_token, give_rights, install_rights
 from tests.scenarios.deeds import carry_out, holds
 from tests.scenarios.owned import TARGET, Owned, held, with_image
@@ -53,7 +52,7 @@ def on(server: str) -> list[Scenario]:
 def emulator(tmp_path: Path, kubectl_program: Path) -> Iterator[Server]:
     with ApiServer() as api:
         cluster = HttpCluster.for_server(api.url, api.token)
-        install(cluster)
+        define(cluster)
         cluster.close()
         kubeconfig = api.write_kubeconfig(tmp_path / "kubeconfig")
         yield Server("emulator", api.url, api.token, None, kubeconfig, kubectl_program)
@@ -75,28 +74,6 @@ def real(control_plane: Access, namespace: str) -> Iterator[Server]:
     here = [call for call in calls if call.namespace in {namespace, ""}]
     assert here
     assert [call for call in here if call.code == HTTPStatus.FORBIDDEN] == []
-
-
-def install(cluster: HttpCluster) -> None:
-    for body in definitions():
-        try:
-            cluster.apply(Create(Kind.CUSTOM_RESOURCE_DEFINITION, "", body))
-        except AlreadyExists:
-            continue
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        found = cluster.list(Kind.CUSTOM_RESOURCE_DEFINITION).items
-        ours = [crd for crd in found if crd["spec"]["group"] == "rollout.dev"]
-        if len(ours) == 3 and all(map(established, ours)):
-            return
-        time.sleep(0.05)
-    raise AssertionError("the CRDs were not established in 20 s")
-
-
-def established(crd: object) -> bool:
-    assert isinstance(crd, dict)
-    conditions = crd.get("status", {}).get("conditions") or []
-    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 
 @pytest.mark.parametrize("scenario", on("emulator"), ids=lambda s: s.claim)

@@ -16,7 +16,6 @@ from prometheus_client import CollectorRegistry
 from rollout.controller.caches import Caches
 from rollout.kube.cache import Change
 from rollout.kube.client import HttpCluster
-from rollout.resources.crd import definitions
 from rollout.resources.writes import Create, Kind, Object, Patch, PatchType
 from rollout.sandbox.apiserver import ApiServer
 from rollout.sandbox.apiserver.faults import Faults
@@ -24,6 +23,7 @@ from rollout.sandbox.apiserver.users import ADMINISTRATORS, Rule, User
 from rollout.server.parts import Parts
 from rollout.server.service import Api
 from rollout.server.settings import ApiSettings, Limits
+from tests.defined import define
 from tests.sandbox.practice import until
 
 OURS: Final = frozenset({"releases", "rollouts"})
@@ -73,8 +73,7 @@ class Rig:
         self.server = self.stack.enter_context(ApiServer(tokens=people(self.space)))
         self.cluster = HttpCluster.for_server(self.server.url, "root")
         self.stack.callback(self.cluster.close)
-        for body in definitions():
-            self.cluster.apply(Create(Kind.CUSTOM_RESOURCE_DEFINITION, "", body))
+        define(self.cluster)
         self.caches, self.api, self.registry = self._serve(self.stack)
         return self
 

@@ -9,14 +9,13 @@ from prometheus_client import CollectorRegistry
 
 from rollout.controller.caches import Caches
 from rollout.kube.client import HttpCluster
-from rollout.kube.errors import AlreadyExists
-from rollout.resources.crd import definitions
 from rollout.resources.writes import Create, Kind, Patch, PatchType
 from rollout.server.parts import Parts
 from rollout.server.service import Api
 from rollout.server.settings import ApiSettings, Limits
 from tests import build
 from tests.controlplane.access import Access
+from tests.defined import define
 from tests.install.installed import ACCOUNT, account_token, give_rights, install_rights
 from tests.sandbox.practice import until
 from tests.server.rig import problem
@@ -42,11 +41,7 @@ def cluster(control_plane: Access, namespace: str) -> Iterator[HttpCluster]:
     """A namespace with a release under way, in which bob is on call."""
     url, ca = control_plane.url, str(control_plane.ca_file)
     with HttpCluster.for_server(url, control_plane.token(), ca) as cluster:
-        for body in definitions():
-            try:
-                cluster.apply(Create(Kind.CUSTOM_RESOURCE_DEFINITION, "", body))
-            except AlreadyExists:
-                continue
+        define(cluster)
         until(lambda: served(cluster, namespace), "releases are served")
         kinds = {kind.value.kind: kind for kind in Kind}
         for body in build.shop():

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from rollout.kube.errors import Invalid
-from rollout.resources.crd import definitions
 from rollout.resources.writes import Create, Kind, Object, Patch, PatchType
 from rollout.simulate.cluster import SimulatedCluster
 from rollout.simulate.rules import Rules
+from tests.defined import define
 from tests.resources.bad import BAD as PLAIN
 from tests.resources.bad import Bad
 from tests.resources.bad_provider import OF_A_PROVIDER
@@ -20,8 +20,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def cluster() -> SimulatedCluster:
     cluster = SimulatedCluster(lambda: NOW)
-    for body in definitions():
-        cluster.apply(Create(Kind.CUSTOM_RESOURCE_DEFINITION, "", body))
+    define(cluster)
     return cluster
 
 

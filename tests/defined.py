@@ -1,0 +1,50 @@
+"""Our kinds on an API server, to which others may be bringing them at the same moment."""
+
+import time
+from functools import cache
+from typing import Final
+
+from rollout.kube.cluster import Cluster
+from rollout.kube.errors import AlreadyExists, NotFound, TooManyRequests
+from rollout.resources.crd import definitions
+from rollout.resources.objects import name_of
+from rollout.resources.writes import Create, Kind, Object
+from rollout.simulate.cluster import OUR_KINDS
+
+SECONDS: Final = 20.0
+
+
+def define(cluster: Cluster) -> None:
+    """Bring those of our kinds that are missing, and wait until all are served.
+
+    To refuse a definition that is there costs a real API server as much as to take it.
+    """
+    there = set(map(name_of, cluster.list(Kind.CUSTOM_RESOURCE_DEFINITION).items))
+    for body in _definitions():
+        if name_of(body) not in there:
+            _bring(cluster, body)
+    deadline = time.monotonic() + SECONDS
+    while not all(_is_served(cluster, kind) for kind in OUR_KINDS):
+        assert time.monotonic() < deadline, f"our kinds were not served in {SECONDS:g} s"
+        time.sleep(0.05)
+
+
+@cache
+def _definitions() -> tuple[Object, ...]:
+    return tuple(definitions())
+
+
+def _bring(cluster: Cluster, body: Object) -> None:
+    try:
+        cluster.apply(Create(Kind.CUSTOM_RESOURCE_DEFINITION, "", body))
+    except AlreadyExists:
+        return
+
+
+def _is_served(cluster: Cluster, kind: Kind) -> bool:
+    """Of a kind that has just been defined, the storage is not ready for a moment."""
+    try:
+        cluster.list(kind, "default")
+    except (NotFound, TooManyRequests):
+        return False
+    return True
