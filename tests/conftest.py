@@ -11,6 +11,7 @@ pytest_plugins = ["tests.controlplane.fixtures"]
 
 WHOLE_MODULE = re.compile(r"^pytestmark = .*$", re.MULTILINE)
 MARK = re.compile(r"pytest\.mark\.(\w+)")
+WAITING = "tests/scenarios/"
 LONGEST = "tests/system/test_readme.py"
 """Begun first: it would keep one process busy for a minute after all others are done."""
 
@@ -52,13 +53,31 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, and have the collector of garbage skip what is there now.
+    """Mix what waits with what computes, and have the collector skip what is there now.
 
     A process that has collected all tests holds 170,000 objects, which are never garbage.
     """
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    items[:] = _mixed(items)
     gc.collect()
     gc.freeze()
+
+
+def _mixed(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Deal the scenarios out between the modules: each needs a little of a core for long.
+
+    One after the other they would leave the cores idle, and all else would crowd them before.
+    """
+    waiting = [item for item in items if item.nodeid.startswith(WAITING)]
+    others = [item for item in items if not item.nodeid.startswith(WAITING)]
+    mixed, dealt = list[pytest.Item](), 0
+    for number, item in enumerate(others, 1):
+        mixed.append(item)
+        if number == len(others) or item.path != others[number].path:
+            due = len(waiting) * number // len(others)
+            mixed += waiting[dealt:due]
+            dealt = due
+    return mixed + waiting[dealt:]
 
 
 @pytest.fixture

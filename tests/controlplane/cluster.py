@@ -203,7 +203,7 @@ class ControlPlane:
                 address = f"http://127.0.0.1:{self._layout.etcd_port}/health"
                 self._wait(component, lambda: readiness.etcd_is_healthy(address))
             case Component.API_SERVER:
-                self._wait(component, self._layout.ca_file.exists)
+                self._wait(component, lambda: readiness.is_certificate(self._layout.ca_file))
                 with self.access.client() as client:
                     self._wait(component, lambda: readiness.api_server_is_ready(client))
             case Component.CONTROLLER_MANAGER:

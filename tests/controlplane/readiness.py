@@ -6,6 +6,7 @@ tests rest on.
 
 from http import HTTPStatus
 from itertools import count
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -14,6 +15,7 @@ import httpx
 TIMEOUT: Final = 5.0
 NAMESPACE: Final = "control-plane-probe"
 """With a number behind it: that of an earlier probe may still be on its way out."""
+_CHAIN: Final = 2
 _NUMBERS: Final = count()
 _LABELS: Final = {"app": "probe"}
 _DEPLOYMENT: Final[dict[str, Any]] = {
@@ -35,6 +37,11 @@ _SERVICE: Final[dict[str, Any]] = {
 def etcd_is_healthy(address: str) -> bool:
     """Whether etcd has a leader, which is itself."""
     return httpx.get(address, timeout=TIMEOUT, trust_env=False).is_success
+
+
+def is_certificate(file: Path) -> bool:
+    """Whether the API server has written its certificate, and behind it that of its authority."""
+    return file.exists() and file.read_text().count("-----END CERTIFICATE-----\n") == _CHAIN
 
 
 def api_server_is_ready(client: httpx.Client) -> bool:

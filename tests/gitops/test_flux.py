@@ -44,7 +44,7 @@ def test_the_git_loop(real: Server, namespace: str, tmp_path: Path) -> None:
         a_helm_release_would_take_the_selector_only(stage)
         the_service_is_left_alone(stage)
         git_forgets_the_service_and_something(stage)
-        assert "status: 'InProgress'" in waits(stage, 0.5)
+        assert "status: 'InProgress'" in waits(stage, 3)
         ask(stage, "resume")
         await_(lambda: outcome(stage) == ENDS[:1], 90)
         the_service_is_its_owners(stage)

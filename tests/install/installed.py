@@ -74,10 +74,23 @@ def _is_left_out(body: dict[str, Any]) -> bool:
 
 def give_rights(plane: Access, namespace: str) -> None:
     """Give the controller its rights in one namespace, as `--watch-namespace` does; a Lease too."""
-    found = [one for one in objects(watched=namespace) if one["kind"] in {"Role", "RoleBinding"}]
-    for one in found:
-        one["metadata"]["namespace"] = namespace
-    apply(plane, found)
+    with plane.client() as client:
+        for one in objects(watched=namespace):
+            if one["kind"] in {"Role", "RoleBinding"}:
+                one["metadata"]["namespace"] = namespace
+                _apply_right(client, one)
+
+
+def _apply_right(client: httpx.Client, body: dict[str, Any]) -> None:
+    """Apply it as kubectl would, which takes a tenth of a second of CPU to start."""
+    meta, kinds = body["metadata"], f"{body['kind'].lower()}s"
+    answer = client.patch(
+        f"/apis/{body['apiVersion']}/namespaces/{meta['namespace']}/{kinds}/{meta['name']}",
+        params={"fieldManager": "kubectl", "force": "true"},
+        headers={"Content-Type": "application/apply-patch+yaml"},
+        content=json.dumps(body),
+    )
+    assert answer.is_success, answer.text
 
 
 def apply(plane: Access, objects: list[dict[str, Any]], *options: str) -> None:
