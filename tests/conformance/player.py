@@ -24,6 +24,7 @@ from tests.conformance.script import (
     Until,
     Watch,
 )
+from tests.controlplane.namespaces import leave
 
 Json: TypeAlias = Any
 TIMEOUT: Final = 15.0
@@ -84,7 +85,7 @@ def play(
 ) -> list[Json]:
     """Play a case in a namespace of its own; returns the normalised answers.
 
-    The namespace is removed afterwards. The token's user must be allowed everything.
+    The namespace is emptied afterwards. The token's user must be allowed everything.
 
     Raises:
         PlayError: an answer has not the status that the case expects, or a wait was in vain.
@@ -124,9 +125,7 @@ class _Player:
         try:
             yield
         finally:
-            self._client.delete(f"/api/v1/namespaces/{self._namespace}")
-            pods = COLLECTIONS["pods"].replace("{ns}", self._namespace)
-            self._client.delete(pods, params={"gracePeriodSeconds": 0})
+            leave(self._client, self._namespace)
             if plays_kubelet:
                 self._client.delete(f"/api/v1/nodes/{self._namespace}")
 

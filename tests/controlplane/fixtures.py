@@ -24,20 +24,13 @@ import pytest
 from tests.controlplane.access import Access
 from tests.controlplane.build import ensure_built
 from tests.controlplane.cluster import ControlPlane, ControlPlaneError
+from tests.controlplane.namespaces import leave
 from tests.controlplane.shared import SharedControlPlane
 from tests.programs.toolchain import BuildError
 
 _SHARED: Final = pytest.StashKey[SharedControlPlane]()
 _WORKER_INPUT: Final = "rollout_control_plane"
 _ACCOUNT_TIMEOUT: Final = 20.0
-_AT_WORK: Final = (
-    "/apis/rollout.dev/v1alpha1/namespaces/{}/releases",
-    "/apis/rollout.dev/v1alpha1/namespaces/{}/rollouts",
-    "/apis/apps/v1/namespaces/{}/deployments",
-    "/api/v1/namespaces/{}/pods",
-)
-"""What would still be looked after when its test is over. Its namespace stays until the end of all:
-to delete one takes the server 70 calls, and that of 500 was nearly half of all its calls."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -131,8 +124,7 @@ def namespace(control_plane: Access) -> Iterator[str]:
         client.post("/api/v1/namespaces", json=body).raise_for_status()
         _await_account(client, name)
         yield name
-        for place in _AT_WORK:
-            client.delete(place.format(name), params={"gracePeriodSeconds": 0})
+        leave(client, name)
 
 
 def _await_account(client: httpx.Client, namespace: str) -> None:

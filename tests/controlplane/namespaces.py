@@ -1,0 +1,21 @@
+"""The end of a test's namespace: it is emptied of what somebody looks after, and stays.
+
+To delete one takes the server 70 calls; that of 500 was nearly half of all its calls in a run.
+"""
+
+from typing import Final
+
+import httpx
+
+_LOOKED_AFTER: Final = (
+    "/apis/rollout.dev/v1alpha1/namespaces/{}/releases",
+    "/apis/rollout.dev/v1alpha1/namespaces/{}/rollouts",
+    "/apis/apps/v1/namespaces/{}/deployments",
+    "/api/v1/namespaces/{}/pods",
+)
+
+
+def leave(client: httpx.Client, namespace: str) -> None:
+    """Delete what control loops would go on with; pods at once, since no kubelet will come."""
+    for place in _LOOKED_AFTER:
+        client.delete(place.format(namespace), params={"gracePeriodSeconds": 0})
