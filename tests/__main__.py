@@ -77,7 +77,7 @@ def _arguments() -> argparse.Namespace:
         "--fast", action="store_true", help="format, lint, types, imports and unit tests only"
     )
     parser.add_argument(
-        "--workers", default="5", help="processes for the tests of real parts, which mostly wait"
+        "--workers", default="6", help="processes for the tests of real parts, which mostly wait"
     )
     return parser.parse_args()
 

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.order import ordered
+
 pytest_plugins = ["tests.controlplane.fixtures"]
 
 WHOLE_MODULE = re.compile(r"^pytestmark = .*$", re.MULTILINE)
 MARK = re.compile(r"pytest\.mark\.(\w+)")
-WAITING = "tests/scenarios/"
-LONGEST = "tests/system/test_readme.py"
-"""Begun first: it would keep one process busy for a minute after all others are done."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,32 +51,16 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None if named else True
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mix what waits with what computes, and have the collector skip what is there now.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the tests in an order for many workers, and spare the collector what is there now.
 
     A process that has collected all tests holds 170,000 objects, which are never garbage.
     """
-    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
-    items[:] = _mixed(items)
+    worker: dict[str, int] | None = getattr(config, "workerinput", None)
+    if worker is not None:
+        items[:] = ordered(items, worker["workercount"])
     gc.collect()
     gc.freeze()
-
-
-def _mixed(items: list[pytest.Item]) -> list[pytest.Item]:
-    """Deal the scenarios out between the modules: each needs a little of a core for long.
-
-    One after the other they would leave the cores idle, and all else would crowd them before.
-    """
-    waiting = [item for item in items if item.nodeid.startswith(WAITING)]
-    others = [item for item in items if not item.nodeid.startswith(WAITING)]
-    mixed, dealt = list[pytest.Item](), 0
-    for number, item in enumerate(others, 1):
-        mixed.append(item)
-        if number == len(others) or item.path != others[number].path:
-            due = len(waiting) * number // len(others)
-            mixed += waiting[dealt:due]
-            dealt = due
-    return mixed + waiting[dealt:]
 
 
 @pytest.fixture

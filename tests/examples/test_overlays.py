@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rollout.resources.release import Phase
+from rollout.resources.writes import Kind
 from rollout.sandbox.example import objects
 from tests.controlplane.access import Access
 from tests.debian import REDIS
@@ -58,6 +59,7 @@ def test_a_release_goes_through(service: Service, overlay: Overlay) -> None:
     if overlay.name == "development":
         service.run("start", NEXT, "--reason", "tried")
     else:
+        service.until(held(service), "the controller holds the Deployment")
         service.apply(service.hastened(NEXT))  # what a commit of the new tag comes to
     service.until(ended(service), "the release ends", 150.0)
     release = service.release()
@@ -70,6 +72,18 @@ def test_a_release_goes_through(service: Service, overlay: Overlay) -> None:
     requests = service.load.tally.snapshot()
     assert not requests.lost, requests.lost[:5]
     assert set(requests.by_version) == {overlay.tag, NEXT}
+
+
+def held(service: Service) -> Callable[[], bool]:
+    """Until then a changed template rolls as it does without us."""
+
+    def holds() -> bool:
+        found = service.cluster.get(
+            Kind.DEPLOYMENT, service.overlay.namespace, service.overlay.service
+        )
+        return bool(found["spec"].get("paused"))
+
+    return holds
 
 
 def ended(service: Service) -> Callable[[], bool]:

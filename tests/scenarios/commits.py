@@ -68,6 +68,7 @@ class Commits(Part):
             ends=ends,
             tells=told,
             kills=any("kill" in (step.do or "") for step in self.steps),
+            rate=80.0,
         )
 
 

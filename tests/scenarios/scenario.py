@@ -83,8 +83,8 @@ class Scenario(Part):
     Guarded: it wants a token, which is in a Secret."""
     token_key: str = "token"
     """The key of that Secret that the policy names."""
-    rate: float = 80.0
-    """Requests a second; 0: nobody comes."""
+    rate: float = 60.0
+    """Requests a second; 0: nobody comes. More come where a version must be found to be bad."""
     inside: float = 0.0
     """Requests a second from inside the cluster, which go to the Service past the edge."""
     others: tuple[str, ...] = ()

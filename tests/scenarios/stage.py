@@ -17,6 +17,7 @@ import httpx
 from rollout.kube.client import HttpCluster
 from rollout.kube.errors import NotFound
 from rollout.metrics.addresses import AddressMap
+from rollout.resources.objects import is_terminating, name_of
 from rollout.resources.release import Release
 from rollout.resources.rollout import Rollout
 from rollout.resources.writes import Create, Delete, Kind, Object, Patch, PatchType
@@ -379,6 +380,7 @@ class Stage(Raised):
         asked = time.time()
         self.scale(replicas)
         self.await_served(replicas)
+        self._await_endpoints()
         self.edge.settle()
         self.scaled_down.append((asked, time.time()))
 
@@ -391,6 +393,22 @@ class Stage(Raised):
                 return
             time.sleep(0.05)
         raise AssertionError(f"no {replicas} pods in 30 s: {status}")
+
+    def _await_endpoints(self) -> None:
+        """Wait until no pod that was told to stop is called ready in any slice."""
+        deadline = time.monotonic() + 30
+        while not self._ready_endpoints() <= self._living_pods():
+            assert time.monotonic() < deadline, "slices name pods that have gone for 30 s"
+            time.sleep(0.05)
+
+    def _ready_endpoints(self) -> set[str]:
+        slices = self.cluster.list(Kind.ENDPOINT_SLICE, self.namespace).items
+        endpoints = [one for found in slices for one in found.get("endpoints") or ()]
+        return {one["targetRef"]["name"] for one in endpoints if one["conditions"].get("ready")}
+
+    def _living_pods(self) -> set[str]:
+        pods = self.cluster.list(Kind.POD, self.namespace).items
+        return {name_of(pod) for pod in pods if not is_terminating(pod)}
 
     def delete(self, kind: Kind, name: str) -> None:
         """Delete an object."""
