@@ -4,6 +4,7 @@ import gc
 import re
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,12 +52,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None if named else True
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the tests in an order for many workers, and spare the collector what is there now.
+    """Put what is asked for in an order for many workers, and spare the collector what is there.
 
     A process that has collected all tests holds 170,000 objects, which are never garbage.
     """
-    worker: dict[str, int] | None = getattr(config, "workerinput", None)
+    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
     if worker is not None:
         items[:] = ordered(items, worker["workercount"])
     gc.collect()

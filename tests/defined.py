@@ -1,6 +1,7 @@
 """Our kinds on an API server, to which others may be bringing them at the same moment."""
 
 import time
+from contextlib import suppress
 from functools import cache
 from typing import Final
 
@@ -19,12 +20,15 @@ def define(cluster: Cluster) -> None:
 
     To refuse a definition that is there costs a real API server as much as to take it.
     """
+    if _are_served(cluster):
+        return
     there = set(map(name_of, cluster.list(Kind.CUSTOM_RESOURCE_DEFINITION).items))
     for body in _definitions():
         if name_of(body) not in there:
-            _bring(cluster, body)
+            with suppress(AlreadyExists):
+                cluster.apply(Create(Kind.CUSTOM_RESOURCE_DEFINITION, "", body))
     deadline = time.monotonic() + SECONDS
-    while not all(_is_served(cluster, kind) for kind in OUR_KINDS):
+    while not _are_served(cluster):
         assert time.monotonic() < deadline, f"our kinds were not served in {SECONDS:g} s"
         time.sleep(0.05)
 
@@ -34,17 +38,11 @@ def _definitions() -> tuple[Object, ...]:
     return tuple(definitions())
 
 
-def _bring(cluster: Cluster, body: Object) -> None:
-    try:
-        cluster.apply(Create(Kind.CUSTOM_RESOURCE_DEFINITION, "", body))
-    except AlreadyExists:
-        return
-
-
-def _is_served(cluster: Cluster, kind: Kind) -> bool:
+def _are_served(cluster: Cluster) -> bool:
     """Of a kind that has just been defined, the storage is not ready for a moment."""
     try:
-        cluster.list(kind, "default")
+        for kind in OUR_KINDS:
+            cluster.list(kind, "default")
     except (NotFound, TooManyRequests):
         return False
     return True

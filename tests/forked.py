@@ -97,12 +97,20 @@ def _become(arguments: Sequence[str], log: str, environment: Mapping[str, str]) 
     _write_to(log, 1)
     _write_to(environment.get(_ERRORS, log), 2)
     if _INPUT in environment:
-        sys.stdin = Path(environment[_INPUT]).open()  # noqa: SIM115 - the process ends with it
+        _read_from(environment[_INPUT])
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
     sys.argv = ["rollout", *arguments]
     main()
+
+
+def _read_from(file: str) -> None:
+    """Be told a file, where `multiprocessing` has opened nothing."""
+    opened = os.open(file, os.O_RDONLY)
+    os.dup2(opened, 0)
+    os.close(opened)
+    sys.stdin = os.fdopen(0)
 
 
 def _write_to(file: str, descriptor: int) -> None:

@@ -43,7 +43,8 @@ def ordered(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
     for number in range(workers):
         first = [item for module in long[number::workers] for item in module]
         slow = _part(waiting, number, workers)
-        room = len(items) * (number + 1) // workers - len(result) - len(first) - len(slow)
+        size = (len(items) - len(result)) // (workers - number)  # as xdist's "worksteal" does
+        room = size - len(first) - len(slow)
         quick = [item for _, item in zip(range(room), others, strict=False)]
         result += [*first, *_dealt(slow, quick)]
     return result + list(others)

@@ -30,7 +30,7 @@ Json: TypeAlias = Any
 TIMEOUT: Final = 15.0
 WATCH_SECONDS: Final = 3
 """How long a watch is open when too few events come."""
-MOST_WATCHES: Final = 5
+MOST_WATCHES: Final = 12
 """A server may end a watch without a bookmark (it promises none at any time, and a busy one skips
 the one before the end): the watch is opened again, as any client would."""
 QUIET_SECONDS: Final = 0.7
@@ -85,7 +85,8 @@ def play(
 ) -> list[Json]:
     """Play a case in a namespace of its own; returns the normalised answers.
 
-    The namespace is emptied afterwards. The token's user must be allowed everything.
+    What control loops look after is deleted afterwards; the namespace stays. The token's user
+    must be allowed everything.
 
     Raises:
         PlayError: an answer has not the status that the case expects, or a wait was in vain.

@@ -8,6 +8,7 @@ from typing import Protocol, Self, TypeVar
 
 import pytest
 
+from rollout.kube.errors import ClusterError
 from rollout.simulate.world import World
 from tests.engine.states import States, ToldBefore
 
@@ -61,26 +62,43 @@ def _tell_on(
     play: T, check_end: Callable[[T], None], number: int, states: States, *, to_the_end: bool
 ) -> None:
     last = play.world.done[number - 1].action
-    met = _meets_again if to_the_end else _ends_where_it_was_told
-    path: list[Hashable] = []
+    course = Course(states, to_the_end=to_the_end)
     try:
-        play.go_on(number, lambda: met(play.state(states), path, states))
+        play.go_on(number, lambda: course.goes_by(play.state(states)))
         check_end(play)
+        course.ends()
     except ToldBefore:
-        pass
-    except (AssertionError, TimeoutError) as error:
-        pytest.fail(f"cut after write {number} ({last}): {error}")
-    states.known.update(path)
+        return
+    except (AssertionError, TimeoutError, ClusterError) as error:
+        pytest.fail(f"cut after write {number} ({last}): {type(error).__name__}: {error}")
 
 
-def _ends_where_it_was_told(state: Hashable, path: list[Hashable], states: States) -> None:
-    if state in states.known:
-        raise ToldBefore
-    path.append(state)
+class Course:
+    """The states that one telling goes by."""
 
+    def __init__(self, states: States, *, to_the_end: bool) -> None:
+        self._states = states
+        self._to_the_end = to_the_end
+        self._own: list[Hashable] = []
+        self._expected: Hashable = None
+        self._met = False
 
-def _meets_again(state: Hashable, path: list[Hashable], states: States) -> None:
-    """From a known state on every other one must be known, or a state does not say all."""
-    met = bool(path) and path[-1] in states.known
-    assert state in states.known or not met, "equal states went on differently"
-    path.append(state)
+    def goes_by(self, state: Hashable) -> None:
+        """Take the next state. Raises ToldBefore where it is known how the story goes on."""
+        if self._met:
+            assert state == self._expected, "equal states went on differently"
+        elif state in self._states.known:
+            self._states.learn(self._own, state)
+            if not self._to_the_end:
+                raise ToldBefore
+            self._met = True
+        else:
+            self._own.append(state)
+        self._expected = self._states.known.get(state)
+
+    def ends(self) -> None:
+        """Take note that the story ended well."""
+        if self._met:
+            assert self._expected is None, "the story ended where it once went on"
+        else:
+            self._states.learn(self._own)

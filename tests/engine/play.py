@@ -119,7 +119,9 @@ class Play:
         return (
             states.of(self.world),
             frozenset(self.done),
-            *(watch.asked, watch.heard, frozenset(watch.excused)),
+            watch.asked,
+            watch.heard,
+            frozenset(watch.excused),
             self.owned.state(states),
         )
 

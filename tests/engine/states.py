@@ -2,7 +2,7 @@
 
 The simulated world is a function of its state. So a telling that comes to a state from which the
 story has been told to its end need not be told again from there. Left out of a state is what
-nothing decides on: which leader a stamp names, the server's counts of writes, addresses of pods.
+nothing decides on: how often the leader has changed, the server's counts of writes, addresses.
 """
 
 import json
@@ -26,7 +26,8 @@ class States:
     """States as values, and those from which a story has been told to its end."""
 
     def __init__(self) -> None:
-        self.known = set[Hashable]()
+        self.known = dict[Hashable, Hashable]()
+        """Each state, and the one that followed it; None where the story ended."""
         self._texts: dict[int, tuple[Object, str]] = {}
 
     def text(self, obj: Object) -> str:
@@ -46,9 +47,15 @@ class States:
             frozenset(world.forgiven),
             *_seen(world.sight, {name_of(pod) for pod in world.all(Kind.POD)}),
             registry.names._drawn,
-            *((*loops._queue,), (*loops._due.items(),)),
+            loops._seen == registry.store.version,
+            tuple(loops._queue),
+            tuple(loops._due.items()),
             *self._objects(world),
         )
+
+    def learn(self, path: list[Hashable], end: Hashable = None) -> None:
+        """Know the states of a telling that is over; `end` is the known one that it came to."""
+        self.known.update(zip(path, [*path[1:], end], strict=False))
 
     def _objects(self, world: World) -> Iterator[str]:
         store = world.cluster.registry.store
@@ -60,13 +67,18 @@ def _seen(sight: Sight, alive: set[str]) -> Iterator[Hashable]:
     """What the routers' watch remembers; of pods that are gone it asks no more."""
     yield frozenset((name, at) for name, at in sight.sent.items() if name in alive)
     yield frozenset(sight.stopped & alive)
-    yield (*sight.complaints,)
+    yield tuple(sight.complaints)
+
+
+def _whose(stamp: str) -> str:
+    """The release that a leader's stamp is for."""
+    return stamp.partition(" ")[2]
 
 
 def _decided_on(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            key: "" if key == EPOCH else _decided_on(item)
+            key: _whose(item) if key == EPOCH else _decided_on(item)
             for key, item in value.items()
             if key not in COUNTED
         }

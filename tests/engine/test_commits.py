@@ -101,7 +101,11 @@ class Play:
         watch, quiet = self.watch, self.quiet_at == len(self.world.done)
         return (
             states.of(self.world),
-            *(self.done, quiet, watch.asked, watch.heard, frozenset(watch.excused)),
+            self.done,
+            quiet,
+            watch.asked,
+            watch.heard,
+            frozenset(watch.excused),
             self.owned.state(states),
         )
 

@@ -20,7 +20,7 @@ CUT = (*PLAIN, *TROUBLES, *VARIETY, *HANDS, *FLUX, *MODES)
 
 
 @pytest.mark.parametrize(
-    "story", with_sweep([*PLAIN, *TROUBLES, *HANDS, *FLUX], [*VARIETY, *MODES, *EVERY_WRITE])
+    "story", with_sweep([*PLAIN, *TROUBLES, *VARIETY, *HANDS, *FLUX], [*MODES, *EVERY_WRITE])
 )
 def test_a_story_ends_as_it_must(story: Story) -> None:
     play = Play(story)

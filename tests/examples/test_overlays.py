@@ -75,7 +75,7 @@ def test_a_release_goes_through(service: Service, overlay: Overlay) -> None:
 
 
 def held(service: Service) -> Callable[[], bool]:
-    """Until then a changed template rolls as it does without us."""
+    """Whether the Deployment is paused, as it is while a changed template would be released."""
 
     def holds() -> bool:
         found = service.cluster.get(

@@ -276,7 +276,7 @@ class Stage(Raised):
 
         A held write may wait for a person's command, and a call ends with the lease.
         """
-        return "3" if self.scenario.killed and not self.scenario.waits else "15"
+        return "4" if self.scenario.killed and not self.scenario.waits else "15"
 
     def stop_controller(self) -> int | None:
         """Stop it as Kubernetes does, once it runs; gives its exit code."""
@@ -398,7 +398,9 @@ class Stage(Raised):
         """Wait until no pod that was told to stop is called ready in any slice."""
         deadline = time.monotonic() + 30
         while not self._ready_endpoints() <= self._living_pods():
-            assert time.monotonic() < deadline, "slices name pods that have gone for 30 s"
+            assert time.monotonic() < deadline, (
+                "pods that were told to stop are called ready for 30 s"
+            )
             time.sleep(0.05)
 
     def _ready_endpoints(self) -> set[str]:

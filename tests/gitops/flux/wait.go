@@ -37,6 +37,7 @@ func wait(arguments []string) error {
 	if err != nil {
 		return err
 	}
+	config.QPS, config.Burst = 200, 400
 	reach, err := client.New(config, client.Options{})
 	if err != nil {
 		return err
