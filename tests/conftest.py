@@ -4,16 +4,15 @@ import gc
 import re
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-from tests.order import ordered
 
 pytest_plugins = ["tests.controlplane.fixtures"]
 
 WHOLE_MODULE = re.compile(r"^pytestmark = .*$", re.MULTILINE)
 MARK = re.compile(r"pytest\.mark\.(\w+)")
+LONGEST = "tests/system/test_readme.py"
+"""Begun first: it would keep one process busy for a minute after all others are done."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,15 +51,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None if named else True
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put what is asked for in an order for many workers, and spare the collector what is there.
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, and have the collector of garbage skip what is there now.
 
     A process that has collected all tests holds 170,000 objects, which are never garbage.
     """
-    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
-    if worker is not None:
-        items[:] = ordered(items, worker["workercount"])
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
     gc.collect()
     gc.freeze()
 

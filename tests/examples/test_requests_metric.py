@@ -93,6 +93,7 @@ def prometheus(
         await_counted(server, dict.fromkeys(ASKED, 1))
         ask(pods, ASKED)
         await_counted(server, {name: 1 + count for name, count in ASKED.items()})
+        await_samples(server)
         yield server
 
 
@@ -105,6 +106,15 @@ def await_counted(server: Prometheus, counts: dict[str, int]) -> None:
     deadline = time.monotonic() + 20
     while (found := by_pod(server, f"sum({SERIES}) by (pod)")) != counts:
         assert time.monotonic() < deadline, f"{found}, not {counts}"
+        time.sleep(0.1)
+
+
+def await_samples(server: Prometheus) -> None:
+    """Wait until each has two samples at the moment of the last one of the other."""
+    query = f"min(count_over_time({SERIES}[1m])) by (pod)"
+    deadline = time.monotonic() + 20
+    while min((found := by_pod(server, query)).values()) <= 2:
+        assert time.monotonic() < deadline, f"{found} samples"
         time.sleep(0.1)
 
 
