@@ -24,7 +24,6 @@ from tests.conformance.script import (
     Until,
     Watch,
 )
-from tests.controlplane.namespaces import leave
 
 Json: TypeAlias = Any
 TIMEOUT: Final = 15.0
@@ -85,8 +84,7 @@ def play(
 ) -> list[Json]:
     """Play a case in a namespace of its own; returns the normalised answers.
 
-    What control loops look after is deleted afterwards; the namespace stays. The token's user
-    must be allowed everything.
+    The namespace is removed afterwards. The token's user must be allowed everything.
 
     Raises:
         PlayError: an answer has not the status that the case expects, or a wait was in vain.
@@ -126,7 +124,9 @@ class _Player:
         try:
             yield
         finally:
-            leave(self._client, self._namespace)
+            self._client.delete(f"/api/v1/namespaces/{self._namespace}")
+            pods = COLLECTIONS["pods"].replace("{ns}", self._namespace)
+            self._client.delete(pods, params={"gracePeriodSeconds": 0})
             if plays_kubelet:
                 self._client.delete(f"/api/v1/nodes/{self._namespace}")
 
