@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.order import dealt
+
 pytest_plugins = ["tests.controlplane.fixtures"]
 
 WHOLE_MODULE = re.compile(r"^pytestmark = .*$", re.MULTILINE)
@@ -51,12 +53,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None if named else True
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, and have the collector of garbage skip what is there now.
 
     A process that has collected all tests holds 170,000 objects, which are never garbage.
     """
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    items[:] = dealt(items)
     gc.collect()
     gc.freeze()
 

@@ -16,6 +16,8 @@ from rollout.resources.words import POD_TEMPLATE_HASH, TRACK
 
 def tidy(value: Any) -> Any:
     """Drop nulls and empty maps, which the API server writes or leaves out as it likes."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, Mapping):
         kept = {key: tidy(item) for key, item in value.items()}
         return {key: item for key, item in kept.items() if item not in (None, {}, [])}

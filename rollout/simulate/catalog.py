@@ -5,6 +5,7 @@ Built-in kinds are a table; custom kinds join it when their CRD is created.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 from rollout.resources.writes import Kind, Object, Resource
@@ -61,7 +62,7 @@ class ApiResource:
     unknown_fields: Callable[[Object], list[str]] | None = None
     """Finds what the schema of a custom kind does not know."""
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Name of the resource with its group, unique in the cluster: `deployments.apps`."""
         return group_resource(self.resource)

@@ -159,6 +159,7 @@ class World:
         self.after_write: Callable[[Action], None] = _nothing
         self._read: dict[str, tuple[Object, Release]] = {}
         self.watching = False
+        self._looked: tuple[datetime, int] | None = None
         self.namespace_terminating = False
         for body in objects:
             self.create(body)
@@ -390,8 +391,10 @@ class World:
 
     def look(self) -> None:
         """See what the routers send where, and complain of what would lose a request."""
-        if not self.watching:
+        looked = self.time, self.cluster.registry.store.version
+        if not self.watching or looked == self._looked:
             return
+        self._looked = looked
         pods = {str(p["metadata"]["name"]): p for p in self.all(Kind.POD)}
         for name in self._destinations(pods):
             self.sight.sent[name] = self.time
