@@ -31,6 +31,9 @@ SPREAD = ("--dist", "worksteal")  # long tests must not wait behind each other
 SCHEMA = "tests/server/test_schema.py"
 PLAIN = ("-p", "no:schemathesis", f"--ignore={SCHEMA}")
 """Without that file and its plugin, which take seconds to be read, in each process."""
+LEFT_OVER = ("chrt", "--idle", "0")
+"""With what no other process needs of a core, and gone from it the moment that one does."""
+PATIENT = ("--timeout", "600")
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
@@ -63,7 +66,7 @@ def main() -> int:
 def _run_the_rest(build: subprocess.Popen[bytes], workers: str) -> None:
     """Run the tests of real parts, and beside them what needs none that must be built."""
     beside = {
-        "every place there is": ["nice", "-n", "19", *_pytest(), "-n", "2", *PLAIN, "-m", SWEEP],
+        "every place there is": [*LEFT_OVER, *_pytest(), "-n", "2", *PATIENT, *PLAIN, "-m", SWEEP],
         "the API by its schema": [*_pytest(), SCHEMA],
     }
     with aside(beside):
@@ -77,7 +80,7 @@ def _arguments() -> argparse.Namespace:
         "--fast", action="store_true", help="format, lint, types, imports and unit tests only"
     )
     parser.add_argument(
-        "--workers", default="5", help="processes for the tests of real parts, which mostly wait"
+        "--workers", default="6", help="processes for the tests of real parts, which mostly wait"
     )
     return parser.parse_args()
 

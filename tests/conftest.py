@@ -4,6 +4,7 @@ import gc
 import re
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,6 @@ pytest_plugins = ["tests.controlplane.fixtures"]
 
 WHOLE_MODULE = re.compile(r"^pytestmark = .*$", re.MULTILINE)
 MARK = re.compile(r"pytest\.mark\.(\w+)")
-LONGEST = "tests/system/test_readme.py"
-"""Begun first: it would keep one process busy for a minute after all others are done."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,13 +53,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, and have the collector of garbage skip what is there now.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put tests in order for many processes, and have the collector of garbage skip what is there.
 
     A process that has collected all tests holds 170,000 objects, which are never garbage.
     """
-    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
-    items[:] = dealt(items)
+    worker: dict[str, Any] = getattr(config, "workerinput", {"workercount": 1})
+    items[:] = dealt(items, worker["workercount"])
     gc.collect()
     gc.freeze()
 
