@@ -135,7 +135,7 @@ def controller(  # noqa: PLR0917 - options, each by its name
 
     options: Globals = context.obj
     set_up(log_level, json={"json": True, "console": False}.get(log_format))
-    cluster = options.cluster()
+    cluster = options.cluster(busy_seconds=0)  # its queue knows when to come back
     settings = Settings(
         namespace=options.namespace,
         lease_namespace=lease_namespace or options.namespace or cluster.namespace,

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from rollout.kube.client import HttpCluster
 
 
+BUSY_SECONDS: Final = 10.0
+"""How long a person's command waits for an API server that says it is busy (429)."""
+
+
 class Output(StrEnum):
     """How results are printed."""
 
@@ -45,7 +49,7 @@ class Globals:
         """Return the same, with what was said after the command."""
         return replace(self, **{key: value for key, value in said.items() if value is not None})
 
-    def cluster(self) -> "HttpCluster":
+    def cluster(self, busy_seconds: float = BUSY_SECONDS) -> "HttpCluster":
         """Reach the cluster, for a command that needs it itself."""
         if self.server is not None:
             raise typer.BadParameter(
@@ -53,7 +57,9 @@ class Globals:
             )
         from rollout.kube.client import connect
 
-        return connect(kubeconfig=self.kubeconfig, context=self.kube_context)
+        return connect(
+            kubeconfig=self.kubeconfig, context=self.kube_context, busy_seconds=busy_seconds
+        )
 
     def door(self) -> "Door":
         """Open the door that was asked for: the HTTP API, or the cluster itself."""

@@ -7,6 +7,7 @@ models lose the fields they do not know.
 
 import copy
 import json
+import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from kubernetes.dynamic import Resource
 
 from rollout.kube.cluster import EventType, ObjectList, WatchEvent
 from rollout.kube.credentials import from_kubeconfig, from_server
-from rollout.kube.errors import Invalid, Unreachable, refusal
+from rollout.kube.errors import Invalid, TooManyRequests, Unreachable, refusal
 from rollout.kube.sockets import PodSocket, open_socket
 from rollout.kube.wire import Call, Wire
 from rollout.resources.words import FIELD_MANAGER
@@ -41,7 +42,9 @@ class HttpCluster:
     """A Kubernetes API server. Safe to use from many threads.
 
     `namespace` is the namespace of the kubeconfig's context (or of the pod). Raises only
-    `ClusterError`; never sends a request twice.
+    `ClusterError`; never sends a request twice that the server may have carried out.
+    `busy_seconds`: how long a server that has turned a call away (429) is asked again when it says
+    so, as kubectl does. A daemon has other ways and does not wait.
     """
 
     def __init__(
@@ -50,8 +53,10 @@ class HttpCluster:
         *,
         namespace: str = "default",
         field_manager: str = FIELD_MANAGER,
+        busy_seconds: float = 0.0,
     ) -> None:
         self.namespace = namespace
+        self._busy_seconds = busy_seconds
         self._field_manager = field_manager
         self._bounds = Bounds()
         self._wire = Wire(configuration)
@@ -65,10 +70,11 @@ class HttpCluster:
         verify: bool = True,  # noqa: FBT001, FBT002 - a switch of TLS, as everywhere
         *,
         field_manager: str = FIELD_MANAGER,
+        busy_seconds: float = 0.0,
     ) -> Self:
         """Use the server at `url`, with a bearer token; `ca_file` is a PEM bundle."""
         configuration = from_server(url, token, ca_file, verify=verify)
-        return cls(configuration, field_manager=field_manager)
+        return cls(configuration, field_manager=field_manager, busy_seconds=busy_seconds)
 
     def __enter__(self) -> Self:
         return self
@@ -85,11 +91,12 @@ class HttpCluster:
         """The same server and connections, each call bounded to `seconds`."""
         bounded = copy.copy(self)
         bounded._bounds = Bounds(seconds, seconds)  # noqa: SLF001 - a copy of our own
+        bounded._busy_seconds = min(self._busy_seconds, seconds)  # noqa: SLF001
         return bounded
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object:
         """Read one object; raises NotFound."""
-        return self._wire.call(Call("get", _path(kind, namespace, name), self._bounds.call))
+        return self._call(Call("get", _path(kind, namespace, name), self._bounds.call))
 
     def list(
         self, kind: Kind, namespace: str | None = None, label_selector: str = ""
@@ -97,7 +104,7 @@ class HttpCluster:
         """Read all objects of a kind as of now, in one namespace or (None) in all."""
         query = [("labelSelector", label_selector)] if label_selector else []
         path = _collection(kind, namespace)
-        return _listed(kind, self._wire.call(Call("get", path, self._bounds.list, query)))
+        return _listed(kind, self._call(Call("get", path, self._bounds.list, query)))
 
     def apply(self, write: Write) -> Object:
         """Carry out one write; gives the object after it, for Delete the server's last answer."""
@@ -190,7 +197,7 @@ class HttpCluster:
         if write.grace_seconds is not None:
             options["gracePeriodSeconds"] = write.grace_seconds
         path = _path(write.kind, write.namespace, write.name)
-        return self._wire.call(Call("delete", path, self._bounds.call, body=options))
+        return self._call(Call("delete", path, self._bounds.call, body=options))
 
     def _write(
         self,
@@ -200,8 +207,18 @@ class HttpCluster:
         content_type: str = "application/json",
     ) -> Object:
         query = [("fieldManager", self._field_manager)]
-        call = Call(method, path, self._bounds.call, query, _plain(body), content_type)
-        return self._wire.call(call)
+        return self._call(Call(method, path, self._bounds.call, query, _plain(body), content_type))
+
+    def _call(self, call: Call) -> Object:
+        latest = time.monotonic() + self._busy_seconds
+        while True:
+            try:
+                return self._wire.call(call)
+            except TooManyRequests as refused:
+                wait = refused.retry_after
+                if wait is None or time.monotonic() + wait > latest:
+                    raise
+            time.sleep(wait)
 
 
 def connect(
@@ -209,13 +226,19 @@ def connect(
     kubeconfig: str | None = None,
     context: str | None = None,
     field_manager: str = FIELD_MANAGER,
+    busy_seconds: float = 0.0,
 ) -> HttpCluster:
     """Connect as kubectl would: the file given, KUBECONFIG, ~/.kube/config, then the pod's own.
 
     Sends nothing. Raises NotConfigured, which names what was tried and the fix.
     """
     configuration, namespace = from_kubeconfig(kubeconfig, context)
-    return HttpCluster(configuration, namespace=namespace, field_manager=field_manager)
+    return HttpCluster(
+        configuration,
+        namespace=namespace,
+        field_manager=field_manager,
+        busy_seconds=busy_seconds,
+    )
 
 
 @cache

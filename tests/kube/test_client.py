@@ -2,6 +2,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import MappingProxyType
 
 import pytest
@@ -146,6 +147,35 @@ def test_a_wait_that_the_server_asks_for_is_handed_on(
     with pytest.raises(TooManyRequests) as caught:
         read(cluster)
     assert caught.value.retry_after == 7
+    assert server.count("get") == 1
+
+
+@pytest.mark.parametrize("verb", [verb for verb in CALLS if verb != "watch"])
+def test_who_waits_for_a_busy_server_asks_again_when_it_says_so(
+    server: FaultyServer, verb: str
+) -> None:
+    server.put(SHOP)
+    server.fault(verb, faulty.says(429, retry_after=1))
+    threading.Timer(0.5, server.fault, (verb, None)).start()
+    with HttpCluster.for_server(server.url, "secret", busy_seconds=5) as patient:
+        began = time.monotonic()
+        with suppress(AlreadyExists):  # it was created above: the server has looked at it
+            CALLS[verb](patient)
+    assert 1 <= time.monotonic() - began < 2
+    assert server.count(verb) == 2
+
+
+@pytest.mark.parametrize("asked", [None, 3])
+def test_who_waits_for_a_busy_server_does_not_wait_for_ever(
+    server: FaultyServer, asked: int | None
+) -> None:
+    """Without a word how long, or with one that is too long, it is told at once."""
+    server.fault("get", faulty.says(429, retry_after=asked))
+    with HttpCluster.for_server(server.url, "secret", busy_seconds=5) as patient:
+        began = time.monotonic()
+        with pytest.raises(TooManyRequests):
+            read(patient.within(2))
+    assert time.monotonic() - began < 1
     assert server.count("get") == 1
 
 
