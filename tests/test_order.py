@@ -1,4 +1,4 @@
-"""The order of the tests: nothing is lost, and what waits lies between what computes."""
+"""The order of the tests: nothing is lost, and what is heavy and what waits are in every part."""
 
 from collections import Counter
 from pathlib import Path
@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.order import dealt
+from tests.order import HEAVY, dealt
 
+ROOT = Path(__file__).parent.parent
 A, B, C, D = (f"tests/{name}/test_it.py" for name in "abcd")
-SYSTEM = "tests/system/test_it.py"
+README, PAGES = HEAVY[0], HEAVY[2]
 SCENARIO, COMMIT = "tests/scenarios/test_s.py", "tests/scenarios/test_t.py"
 
 
@@ -21,32 +22,40 @@ class Item:
         self.nodeid = f"{path}::test_{number}"
 
 
-def paths(hands: int, **modules: int) -> list[str]:
+def paths(hands: int, *modules: tuple[str, int]) -> list[str]:
     """Give the modules' paths in the order of their tests, of which there are so many in each."""
-    given: Any = [Item(globals()[name], n) for name, count in modules.items() for n in range(count)]
-    found = list(dealt(given, hands))
+    given: Any = [Item(path, number) for path, count in modules for number in range(count)]
+    found = dealt(given, hands)
     assert Counter(map(id, found)) == Counter(map(id, given))
     return [str(item.path) for item in found]
 
 
-def test_modules_are_dealt_one_to_each_process() -> None:
-    assert paths(2, A=2, B=1, C=1, D=2) == [A, A, C, B, D, D]
+def test_heavy_modules_are_spread_over_the_light_ones_but_for_the_end() -> None:
+    found = paths(1, (A, 2), (PAGES, 3), (B, 2), (C, 2), (D, 4), (README, 1))
+    assert found == [README, A, A, B, B, *[PAGES] * 3, C, C, D, D, D, D]
 
 
-def test_what_takes_longest_is_begun_first() -> None:
-    assert paths(1, A=1, B=1, SYSTEM=2) == [SYSTEM, SYSTEM, A, B]
+def test_each_part_has_its_share_of_what_is_heavy_and_of_what_waits() -> None:
+    found = paths(2, (A, 3), (PAGES, 1), (B, 3), (README, 1), (SCENARIO, 3), (COMMIT, 1))
+    assert found[:6] == [SCENARIO, README, A, A, A, SCENARIO]
+    assert found[6:] == [SCENARIO, PAGES, B, B, B, COMMIT]
 
 
-def test_scenarios_are_dealt_between_modules() -> None:
-    found = paths(1, A=4, SCENARIO=5, B=8, COMMIT=1)
-    assert found == [A] * 4 + [SCENARIO] * 2 + [B] * 8 + [SCENARIO] * 3 + [COMMIT]
+def test_scenarios_are_spread_one_by_one_between_modules() -> None:
+    found = paths(1, (A, 4), (SCENARIO, 3), (B, 4), (COMMIT, 1))
+    assert found == [SCENARIO, *[A] * 4, SCENARIO, SCENARIO, *[B] * 4, COMMIT]
 
 
-@pytest.mark.parametrize("hands", [1, 2, 7])
-def test_scenarios_alone_stay_as_they_are(hands: int) -> None:
-    assert paths(hands, SCENARIO=3, COMMIT=2) == [SCENARIO] * 3 + [COMMIT] * 2
+def test_scenarios_alone_stay_as_they_are() -> None:
+    assert paths(1, (SCENARIO, 3), (COMMIT, 2)) == [SCENARIO] * 3 + [COMMIT] * 2
 
 
-@pytest.mark.parametrize("hands", [1, 3, 60])
+@pytest.mark.parametrize("hands", [1, 2, 3, 7, 60])
 def test_no_test_is_lost_or_run_twice(hands: int) -> None:
-    assert len(paths(hands, A=5, B=1, SCENARIO=9, C=30, D=2, SYSTEM=4, COMMIT=1)) == 52
+    given = [(README, 4), (A, 5), (B, 1), (SCENARIO, 9), (C, 30), (PAGES, 2), (D, 2), (COMMIT, 1)]
+    assert len(paths(hands, *given)) == 54
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_what_is_called_heavy_is_there(name: str) -> None:
+    assert (ROOT / name).is_file()
