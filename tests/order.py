@@ -36,7 +36,7 @@ HEAVY: Final = (
 )
 """Modules that take ten seconds of a core or more."""
 WAITING: Final = "tests/scenarios/"
-BEGUN_BY: Final = 0.7
+BEGUN_BY: Final = 0.85
 """Share of a part behind which nothing heavy begins, or it would go on when all others are done."""
 
 
