@@ -3,7 +3,7 @@
 Needs Python 3.11 with venv, and nothing else: it makes `.venv` from the locked requirements,
 builds the real control plane, Helm, parts of Argo CD and Flux, and the controllers of Argo Rollouts
 and Flagger, and fails when a real part is missing. On 2 cores these builds take 15 to 20 minutes,
-once; with all of them cached the whole takes 20 to 25 minutes.
+once; with all of them cached the whole takes 18 to 20 minutes.
 This file is run by the system's Python, so it uses the standard library only.
 """
 

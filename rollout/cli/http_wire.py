@@ -40,7 +40,7 @@ class Wire:
         self, server: str, token: str, ca_file: str | None = None, *, insecure: bool = False
     ) -> None:
         """Prepare to send; raises ValueError for no URL, token or CA, or what others can read."""
-        self._server = _checked(server, insecure=insecure)
+        self._server = checked(server, insecure=insecure)
         headers = {"Authorization": f"Bearer {_one_line(token)}"}
         self._patience = PATIENCE
         self._silence = SECONDS
@@ -143,7 +143,8 @@ def _read(answer: httpx.Response) -> Any:
         raise refusal_of(answer) from error
 
 
-def _checked(server: str, *, insecure: bool) -> str:
+def checked(server: str, *, insecure: bool) -> str:
+    """Give a server's URL to build paths on; raises ValueError for none, or one others can read."""
     parts = _parts(server)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(f"--server {server!r} is no URL: write https://rollout.example.com")

@@ -72,9 +72,10 @@ class Globals:
     def http_door(self, server: str) -> "HttpDoor":
         """Open the door to a rollout server."""
         from rollout.cli.http_door import HttpDoor
-        from rollout.cli.http_wire import Wire
+        from rollout.cli.http_wire import Wire, checked
         from rollout.kube.credentials import bearer_token
 
+        checked(server, insecure=bool(self.insecure_http))  # before a token for it is looked for
         token, namespace = bearer_token(self.kubeconfig, self.kube_context, self.token)
         wire = Wire(server, token, self.server_ca, insecure=bool(self.insecure_http))
         return HttpDoor(wire, namespace)

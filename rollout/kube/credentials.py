@@ -89,6 +89,11 @@ def from_kubeconfig(kubeconfig: str | None, context: str | None) -> tuple[Config
     return _from_pod(files)
 
 
+_GIVE_ONE: Final = (
+    "give one with --token or ROLLOUT_TOKEN, for example of `kubectl create token NAME`"
+)
+
+
 def bearer_token(kubeconfig: str | None, context: str | None, given: str | None) -> tuple[str, str]:
     """Find the bearer token for a server beside the cluster, and the default namespace.
 
@@ -96,16 +101,16 @@ def bearer_token(kubeconfig: str | None, context: str | None, given: str | None)
     """
     try:
         configuration, namespace = from_kubeconfig(kubeconfig, context)
-    except NotConfigured:
-        if given and not (kubeconfig or context):
+    except NotConfigured as error:
+        if kubeconfig or context:
+            raise
+        if given:
             return given, "default"
-        raise
+        said = f"no token for the server: {_GIVE_ONE}; no kubeconfig has one ({error})"
+        raise NotConfigured(said) from error
     found = given or configuration.get_api_key_with_prefix("BearerToken") or ""
     if not found:
-        raise NotConfigured(
-            "the kubeconfig's user has no bearer token: give one with --token or ROLLOUT_TOKEN, "
-            "for example of `kubectl create token NAME`"
-        )
+        raise NotConfigured(f"the kubeconfig's user has no bearer token: {_GIVE_ONE}")
     return str(found).removeprefix("Bearer "), namespace
 
 

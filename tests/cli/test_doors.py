@@ -302,7 +302,9 @@ def test_what_stands_after_the_command_wins_over_the_environment(empty: Rig, htt
             "your token could be read on the way to rollout.example.com",
         ),
         ({"ROLLOUT_TOKEN": "nobody"}, "the cluster does not know this token"),
-        ({"ROLLOUT_TOKEN": ""}, "no cluster found: there is no kubeconfig"),
+        ({"ROLLOUT_TOKEN": ""}, "rollout: no token for the server: give one with --token or"),
+        ({"ROLLOUT_TOKEN": ""}, "(no cluster found: there is no kubeconfig"),
+        ({"ROLLOUT_TOKEN": "", "ROLLOUT_SERVER": "htp://x"}, "--server 'htp://x' is no URL"),
         ({"ROLLOUT_SERVER_CA": "/nowhere"}, "--server-ca /nowhere: "),
     ],
 )
