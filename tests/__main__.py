@@ -10,6 +10,7 @@ This file is run by the system's Python, so it uses the standard library only.
 import argparse
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -31,7 +32,7 @@ SPREAD = ("--dist", "worksteal")  # long tests must not wait behind each other
 SCHEMA = "tests/server/test_schema.py"
 PLAIN = ("-p", "no:schemathesis", f"--ignore={SCHEMA}")
 """Without that file and its plugin, which take seconds to be read, in each process."""
-LEFT_OVER = ("chrt", "--idle", "0")
+LEFT_OVER = ("chrt", "--idle", "0") if shutil.which("chrt") else ("nice", "-n", "19")
 """With what no other process needs of a core, and gone from it the moment that one does."""
 PATIENT = ("--timeout", "600")
 CHECKS = {

@@ -58,8 +58,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     A process that has collected all tests holds 170,000 objects, which are never garbage.
     """
-    worker: dict[str, Any] = getattr(config, "workerinput", {"workercount": 1})
-    items[:] = dealt(items, worker["workercount"])
+    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if worker is not None:
+        items[:] = dealt(items, worker["workercount"])
     gc.collect()
     gc.freeze()
 

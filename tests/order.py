@@ -55,7 +55,7 @@ def dealt(items: Sequence[pytest.Item], hands: int) -> list[pytest.Item]:
         mixed = _mixed(_mixed(_modules(rest[:room]), mine, BEGUN_BY), single)
         result += [item for module in mixed for item in module]
         rest = rest[room:]
-    return result + rest
+    return result
 
 
 def _modules(items: Sequence[pytest.Item]) -> list[Module]:

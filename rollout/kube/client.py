@@ -28,6 +28,8 @@ from rollout.resources.writes import Create, Delete, Kind, Object, Patch, Write
 
 WATCH_GRACE_SECONDS: Final = 5
 """How much longer than asked a watch may stay open before it counts as dead."""
+SHORTEST_WAIT: Final = 0.5
+"""Seconds before a busy server is asked again that says 0, as some proxies do."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,10 @@ class HttpCluster:
         return str(self._wire.configuration.host)
 
     def within(self, seconds: float) -> Self:
-        """The same server and connections, each call bounded to `seconds`."""
+        """The same server and connections, each call bounded to `seconds` and made once."""
         bounded = copy.copy(self)
         bounded._bounds = Bounds(seconds, seconds)  # noqa: SLF001 - a copy of our own
-        bounded._busy_seconds = min(self._busy_seconds, seconds)  # noqa: SLF001
+        bounded._busy_seconds = 0.0  # noqa: SLF001
         return bounded
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object:
@@ -215,9 +217,9 @@ class HttpCluster:
             try:
                 return self._wire.call(call)
             except TooManyRequests as refused:
-                wait = refused.retry_after
-                if wait is None or time.monotonic() + wait > latest:
+                if refused.retry_after is None or time.monotonic() + refused.retry_after > latest:
                     raise
+                wait = max(refused.retry_after, SHORTEST_WAIT)
             time.sleep(wait)
 
 

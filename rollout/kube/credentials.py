@@ -25,6 +25,9 @@ from kubernetes.config import (
 from rollout.kube.errors import NotConfigured
 
 DEFAULT_FILE: Final = "~/.kube/config"
+GIVE_ONE: Final = (
+    "give one with --token or ROLLOUT_TOKEN, for example of `kubectl create token NAME`"
+)
 POD_NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 UNREADABLE: Final = (
     ConfigException,
@@ -89,11 +92,6 @@ def from_kubeconfig(kubeconfig: str | None, context: str | None) -> tuple[Config
     return _from_pod(files)
 
 
-_GIVE_ONE: Final = (
-    "give one with --token or ROLLOUT_TOKEN, for example of `kubectl create token NAME`"
-)
-
-
 def bearer_token(kubeconfig: str | None, context: str | None, given: str | None) -> tuple[str, str]:
     """Find the bearer token for a server beside the cluster, and the default namespace.
 
@@ -106,11 +104,11 @@ def bearer_token(kubeconfig: str | None, context: str | None, given: str | None)
             raise
         if given:
             return given, "default"
-        said = f"no token for the server: {_GIVE_ONE}; no kubeconfig has one ({error})"
+        said = f"no token for the server: {GIVE_ONE}; none is in a kubeconfig ({error})"
         raise NotConfigured(said) from error
     found = given or configuration.get_api_key_with_prefix("BearerToken") or ""
     if not found:
-        raise NotConfigured(f"the kubeconfig's user has no bearer token: {_GIVE_ONE}")
+        raise NotConfigured(f"the kubeconfig's user has no bearer token: {GIVE_ONE}")
     return str(found).removeprefix("Bearer "), namespace
 
 

@@ -41,7 +41,7 @@ def dig(obj: Object, *path: str) -> Any:
     """The value at `path`, or None when a part of the path is missing."""
     value: Any = obj
     for part in path:
-        if not isinstance(value, dict):
+        if not isinstance(value, (dict, Mapping)):  # most are: the first is a quick look
             return None
         value = value.get(part)
     return value

@@ -39,7 +39,7 @@ def test_healthy_releases_are_not_rolled_back() -> None:
 
 
 @pytest.mark.sweep
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_healthy_releases_with_many_or_swinging_errors_are_not_rolled_back() -> None:
     assert fails(MANY_ERRORS, 20) + fails(SWINGING, 20) == 0
 

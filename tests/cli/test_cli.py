@@ -11,13 +11,16 @@ from typing import Any
 import pytest
 import yaml
 
+from rollout.cli import main
 from rollout.kube.client import HttpCluster
+from rollout.kube.errors import TooManyRequests
 from rollout.report.exit_codes import ExitCode
 from rollout.resources.policy import RolloutPolicySpec
 from rollout.resources.release import Release
 from rollout.resources.rollout import BlueGreen, PolicyChoice, Rollout, Strategy
 from rollout.resources.writes import Create, Kind, Object, Patch, PatchType
 from rollout.sandbox.apiserver import ApiServer
+from rollout.sandbox.apiserver.faults import Faults
 from tests import build, forked
 from tests.defined import define
 
@@ -277,6 +280,31 @@ def test_a_value_that_is_none_is_wrong_usage(run: Run, arguments: list[str], sai
     done = run(*arguments)
     assert done.returncode == ExitCode.USAGE
     assert said in done.stderr
+
+
+def test_a_busy_cluster_is_asked_again_when_it_says_so(
+    server: ApiServer, cluster: HttpCluster, run: Run
+) -> None:
+    del cluster  # it has brought our kinds
+    server.faults = Faults(status=429, retry_after=1, times=1)
+    done = run("list")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_controller_does_not_wait_for_a_busy_cluster(
+    server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its queue does: a worker, or the lease, must not be held up."""
+    kubeconfig = server.write_kubeconfig(tmp_path / "kubeconfig")
+    given: list[HttpCluster] = []
+    monkeypatch.setattr("rollout.controller.logs.set_up", lambda *_, **__: None)
+    monkeypatch.setattr("rollout.daemon.run", lambda cluster, _: given.append(cluster))
+    monkeypatch.setattr("sys.argv", ["rollout", "--kubeconfig", str(kubeconfig), "controller"])
+    with pytest.raises(SystemExit):
+        main()
+    server.faults = Faults(status=429, retry_after=1, times=1)
+    with given[0] as cluster, pytest.raises(TooManyRequests):
+        cluster.list(Kind.NAMESPACE)
 
 
 @pytest.mark.parametrize(

@@ -33,10 +33,8 @@ from rollout.kube.events import EventLevel, Recorder
 from rollout.kube.reflector import Reflector
 from rollout.resources.writes import Create, Delete, Kind, Object, Patch, PatchType, Resource
 from rollout.simulate.cluster import SimulatedCluster
+from tests.conformance.player import MOST_WATCHES
 from tests.controlplane.access import Access
-
-MOST_WATCHES = 5
-"""Of so many that come to their time, one ends with a bookmark."""
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 @pytest.mark.sweep
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
 def test_whatever_stands_in_a_field_it_is_converted_or_refused_by_name(case: Path) -> None:
     check_odd(case, 1)

@@ -173,7 +173,7 @@ def test_commits_end_as_they_must(story: Story) -> None:
 
 
 @pytest.mark.sweep
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 def test_commits_cut_after_any_write_end_the_same(story: Story, *, to_the_end: bool) -> None:
     sweep(Play(story), check_end, range(1, MOST_WRITES), to_the_end=to_the_end)

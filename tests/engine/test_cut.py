@@ -44,14 +44,14 @@ def test_equal_states_go_on_equally() -> None:
 
 
 @pytest.mark.sweep
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("story", CUT, ids=lambda story: story.name)
 def test_a_story_cut_after_any_write_ends_the_same(story: Story, *, to_the_end: bool) -> None:
     sweep(Play(story), check_end, range(1, MOST_WRITES), to_the_end=to_the_end)
 
 
 @pytest.mark.sweep
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("story", EVERY_WRITE, ids=lambda story: story.name)
 def test_a_story_cut_after_any_write_from_its_deed_on_ends_the_same(
     story: Story, *, to_the_end: bool

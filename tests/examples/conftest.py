@@ -7,7 +7,7 @@ import pytest
 from tests.examples.trees import EXAMPLE, OVERLAYS, Tree, build
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def trees(kubectl_program: Path) -> dict[str, Tree]:
     return {name: build(kubectl_program, EXAMPLE / "overlays" / name) for name in OVERLAYS}
 

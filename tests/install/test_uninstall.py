@@ -21,6 +21,7 @@ from rollout.resources.writes import Kind
 from tests import shop
 from tests.controlplane.access import Access
 from tests.controlplane.cluster import ControlPlane
+from tests.controlplane.readiness import NAMESPACE as PROBE
 from tests.install.grounds import HOME, SHOP, at, install, open_shop, stage, story, until
 from tests.scenarios.stage import Stage
 from tests.scenarios.test_scenarios import check_requests
@@ -122,7 +123,7 @@ def standing(found: Stage) -> dict[str, tuple[str, int]]:
         )
         for kind in TOUCHED
         for one in found.cluster.list(kind).items
-        if namespace_of(one) in {"", HOME, SHOP}  # the server's own probe may yet be on its way out
+        if not namespace_of(one).startswith(PROBE)  # it may yet be on its way out
     }
 
 
