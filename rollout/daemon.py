@@ -5,14 +5,11 @@ this process leads, which it does at most once: a process that has lost its leas
 nobody can be sure what its threads were about to do.
 """
 
-import signal
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from queue import SimpleQueue
-from types import FrameType
 from typing import Final
 
 import structlog
@@ -24,6 +21,7 @@ from rollout.controller.fence import Fence
 from rollout.controller.http import Probes
 from rollout.controller.metrics import Metrics
 from rollout.controller.observe import Observer, phase_of
+from rollout.controller.orders import Orders
 from rollout.controller.queue import Key, Lane, WorkQueue
 from rollout.controller.reconcile import Reconciler
 from rollout.controller.record import Record
@@ -92,7 +90,7 @@ class Controller:
         """Build everything; nothing runs and nothing is asked yet. Raises OSError for a port."""
         self._settings = settings
         self._cluster = cluster
-        self._orders: SimpleQueue[str] = SimpleQueue()
+        self._orders = Orders()
         self._told_to_stop = threading.Event()
         self._lost = False
         self._working = threading.Lock()
@@ -153,14 +151,10 @@ class Controller:
 
     def run(self) -> int:
         """Run until SIGTERM or SIGINT (0), or until the lease is lost (1). Main thread only."""
-        before = {n: signal.signal(n, self._signalled) for n in (signal.SIGTERM, signal.SIGINT)}
-        try:
+        with self._orders.heeded():
             self._start()
-            log.info("stopping", why=self._orders.get())
+            log.info("stopping", why=self._orders.wait())
             self._stop()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
         return 1 if self._lost else 0
 
     def _start(self) -> None:
@@ -179,10 +173,6 @@ class Controller:
             port=self._probes.port,
             api=self._api.url if self._api is not None else "(off)",
         )
-
-    def _signalled(self, number: int, _frame: FrameType | None) -> None:
-        """Pass the order on: of all queues and locks only this one may be used by a handler."""
-        self._orders.put(signal.Signals(number).name)
 
     def _stop(self) -> None:
         """Finish what is going on, then give back what others wait for, in this order."""
@@ -228,7 +218,7 @@ class Controller:
         self._queue.stop()
         if not self._told_to_stop.is_set():
             self._lost = True
-            self._orders.put("the lease was lost")
+            self._orders.give("the lease was lost")
 
     def _resync(self) -> None:
         """Look at everything again, and forget what is gone."""

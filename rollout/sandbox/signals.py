@@ -1,12 +1,16 @@
 """Waiting for the order to stop, the same way in every process of the practice cluster."""
 
 import signal
-import threading
+
+from rollout.controller.orders import SIGNALS, Orders
 
 
 def wait_for_stop() -> None:
-    """Block until SIGTERM or SIGINT. Call it on the main thread."""
-    told = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
-    told.wait()
+    """Block until SIGTERM or SIGINT; more of them do not disturb what is done then.
+
+    Call it on the main thread.
+    """
+    orders = Orders()
+    for number in SIGNALS:
+        signal.signal(number, orders.signalled)
+    orders.wait()
