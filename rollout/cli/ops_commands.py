@@ -165,6 +165,7 @@ def _say_on(rows: "Iterable[EventRow]", coming: "Iterable[EventRow]", output: Ou
     from rollout.cli.tables import Columns
 
     columns, shown = Columns(*EVENT_COLUMNS), list(rows)
+    columns.make_room("", "Warning", "", "", "", "")  # one may yet come
     for row in shown:
         columns.make_room(*_cells(row))
     if not for_programs(output):
